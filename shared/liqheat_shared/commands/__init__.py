@@ -1,0 +1,1 @@
+"""The commands of ``liqheat`` that belong to no service."""

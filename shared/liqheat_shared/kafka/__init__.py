@@ -1,0 +1,1 @@
+"""Kafka: connections, topics, and the shell that keeps the state of a fold exact."""
