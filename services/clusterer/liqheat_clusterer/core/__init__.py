@@ -1,0 +1,1 @@
+"""The pure clusterer: maps in, clusters and magnets out."""

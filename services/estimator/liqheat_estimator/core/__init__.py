@@ -1,0 +1,1 @@
+"""The pure estimator: state and event in, state and outputs out."""

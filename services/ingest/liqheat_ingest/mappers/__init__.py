@@ -1,0 +1,1 @@
+"""Pure mappers: a raw message of a venue in, contracts out."""

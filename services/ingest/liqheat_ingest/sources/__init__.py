@@ -1,0 +1,1 @@
+"""Where raw messages come from: files, the simulator, later the live venues."""
