@@ -1,0 +1,36 @@
+"""Real servers for the tests: started once for a run, on free ports, with their own data."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from liqheat_shared.local.kafka_server import KafkaServer
+from liqheat_shared.local.redis_server import RedisServer
+
+
+@pytest.fixture(scope="session")
+def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Bootstrap servers of a real Apache Kafka that all tests share: keep apart with ``topic_prefix``.
+
+    A test that kills or stops its broker starts its own ``KafkaServer(tmp_path / "kafka")``.
+    """
+    with KafkaServer(tmp_path_factory.mktemp("broker") / "kafka") as broker:
+        yield broker.bootstrap_servers
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a real Valkey that all tests share: keep apart with a key prefix."""
+    with RedisServer(tmp_path_factory.mktemp("redis")) as server:
+        yield server.url
+
+
+@pytest.fixture
+def topic_prefix(request: pytest.FixtureRequest) -> str:
+    """A prefix for topics, groups and keys that no other test has."""
+    name = re.sub(r"[^a-zA-Z0-9]+", "-", request.node.name)[:30].strip("-")
+    return f"{name}-{uuid.uuid4().hex[:8]}-"
