@@ -48,7 +48,6 @@ class DeadLetterLimit:
         if self._row > self._in_a_row:
             return f"{self._row} dead letters in a row (limit {self._in_a_row})"
         if self._rejected >= MINIMUM and self._rejected > self._share * self._messages:
-            return (
-                f"{self._rejected} dead letters among {self._messages} messages in 5 minutes (limit {self._share:.1%})"
-            )
+            found = f"{self._rejected} dead letters among {self._messages} messages in 5 minutes"
+            return f"{found} (limit {self._share:.1%})"
         return None

@@ -33,7 +33,7 @@ class StageReporter:
         """One message was applied."""
         self._fold_seconds.observe(seconds)
 
-    def assigned(self, partitions: int) -> None:
+    def assigned(self) -> None:
         """Partitions were assigned and their state restored."""
         self._metrics.counter("liqheat_stage_assignments_total").inc()
         self._ready = True

@@ -57,14 +57,19 @@ class StageWorker:
         self._outputs = OutputProducer(settings)
         self._limits: dict[int, DeadLetterLimit] = {}
         self._rebalance = asyncio.Lock()
-        self.app = make_app(settings, options)
+        self.app: Any = make_app(settings, options)  # Faust's own types do not hold for subclasses of its parts
         self.checkpointer = Checkpointer(self.engine, self.ownership, self._commit)
         self.reporter = StageReporter(self, metrics)
         self._declare()
 
     def _declare(self) -> None:
         app = self.app
-        raw = {"key_type": bytes, "value_type": bytes, "key_serializer": "raw", "value_serializer": "raw"}
+        raw: dict[str, Any] = {
+            "key_type": bytes,
+            "value_type": bytes,
+            "key_serializer": "raw",
+            "value_serializer": "raw",
+        }
         topic = app.topic(self._input, partitions=self._settings.partitions, **raw)
         changelog = app.topic(self._changelog, partitions=self._settings.partitions, compacting=True, **raw)
         table = app.tables.add(
@@ -97,11 +102,11 @@ class StageWorker:
                 end_process(EXIT_STATE_VERSION, str(error))
             self.ownership.changelogs = writers
             self.ownership.partitions = partitions
-            self.reporter.assigned(len(numbers))
+            self.reporter.assigned()
             log.info("partitions %s: %d states restored", numbers, sum(len(p.records) for p in partitions.values()))
             return {number: end for number, (_, end) in contents.items()}
 
-    async def _on_revoked(self, app: faust.App, revoked: set[TP], **_: Any) -> None:
+    async def _on_revoked(self, *_: Any, **__: Any) -> None:
         """A last checkpoint, as long as the group will wait for it, then nothing is ours any more."""
         try:
             await asyncio.wait_for(self.checkpointer.checkpoint_all(), self.options.session_timeout_seconds * 0.4)
@@ -165,7 +170,7 @@ class StageWorker:
             end_process(EXIT_TOO_MANY_DEAD_LETTERS, f"partition {partition.number}: {why}")
 
     async def _explain_gap(self, partition: Partition, offset: int) -> None:
-        """Offsets are missing: deleted by the broker, which is recorded, or skipped by Faust, which ends the process."""
+        """Offsets are missing: deleted by the broker (recorded) or skipped by Faust (the process ends)."""
         tp = TP(self._input, partition.number)
         start = (await self.app.consumer.earliest_offsets(tp))[tp]
         if self.ownership.partitions.get(partition.number) is not partition:
