@@ -17,7 +17,7 @@ from faust.types import TP
 OpenPartitions = Callable[[list[int]], Awaitable[dict[int, int]]]
 
 
-class ExactTable(faust.Table):  # type: ignore[misc]
+class ExactTable(faust.Table[bytes, bytes]):
     """Registers the changelog with Faust and hands its partitions to the worker at every rebalance."""
 
     source_topic: str

@@ -64,12 +64,8 @@ class StageWorker:
 
     def _declare(self) -> None:
         app = self.app
-        raw: dict[str, Any] = {
-            "key_type": bytes,
-            "value_type": bytes,
-            "key_serializer": "raw",
-            "value_serializer": "raw",
-        }
+        raw: dict[str, Any] = {"key_type": bytes, "value_type": bytes}
+        raw |= {"key_serializer": "raw", "value_serializer": "raw"}
         topic = app.topic(self._input, partitions=self._settings.partitions, **raw)
         changelog = app.topic(self._changelog, partitions=self._settings.partitions, compacting=True, **raw)
         table = app.tables.add(
