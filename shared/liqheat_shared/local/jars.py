@@ -93,7 +93,8 @@ def _fetch(jar: Jar, folder: Path) -> None:
     for attempt in range(_ATTEMPTS):
         time.sleep(attempt)
         artifact = context.project(jar.group, jar.artifact).at_version(jar.version).artifact()
-        artifact.cached_path.unlink(missing_ok=True)
+        if artifact.cached_path is not None:  # a broken download would be taken again
+            artifact.cached_path.unlink(missing_ok=True)
         try:
             path = Path(artifact.resolve())
         except Exception as error:  # noqa: BLE001 - the library raises whatever its transport does
