@@ -55,7 +55,7 @@ class Slot:
     def bookkeeping(self) -> dict[str, Any]:
         """Everything but the fold's state, as JSON."""
         return {
-            "last_input": self.last_input,
+            "last_input": None if self.last_input is None else list(self.last_input),
             "source": self.source,
             "ordinals": self.ordinals,
             "sequences": self.sequences,
