@@ -81,7 +81,7 @@ def _matches(letter: DeadLetter, options: Namespace) -> bool:
 
 
 async def _list(settings: ServiceSettings, options: Namespace) -> int:
-    letters = deque[DeadLetter](maxlen=options.limit)
+    letters: deque[DeadLetter] = deque(maxlen=options.limit)
     async for letter in read_dead_letters(settings):
         if _matches(letter, options):
             letters.append(letter)

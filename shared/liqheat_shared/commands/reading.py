@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sys
 from collections.abc import Callable, Coroutine
@@ -22,6 +23,7 @@ def run_reader(command: str, work: Callable[[ServiceSettings], Coroutine[Any, An
     from liqheat_shared.settings import ServiceSettings, load_settings
 
     settings = load_settings(ServiceSettings)
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what matters of it reaches us as an exception
     try:
         return asyncio.run(work(settings))
     except KeyboardInterrupt:

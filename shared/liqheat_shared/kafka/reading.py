@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.structs import ConsumerRecord
 
 from liqheat_shared.kafka.connection import client_options
+from liqheat_shared.kafka.topic_admin import partition_count
 from liqheat_shared.settings import ServiceSettings
 
 REQUEST_SECONDS = 30.0
@@ -95,6 +96,9 @@ async def open_topic(
         The broker has no such topic.
     """
     topic = settings.topic(name)
+    count = await partition_count(settings, topic)
+    if count is None:
+        raise NoSuchTopicError(f"the broker has no topic {topic!r}")
     # Earliest also for the end: a reset after an assignment would race with the first fetch.
     consumer: AIOKafkaConsumer[Any, Any] = AIOKafkaConsumer(
         **client_options(settings),
@@ -104,11 +108,9 @@ async def open_topic(
         fetch_max_bytes=32 << 20,
         max_partition_fetch_bytes=16 << 20,
     )
-    await consumer.start()
     try:
-        if topic not in await asyncio.wait_for(consumer.topics(), REQUEST_SECONDS):
-            raise NoSuchTopicError(f"the broker has no topic {topic!r}")
-        partitions = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
+        await asyncio.wait_for(consumer.start(), REQUEST_SECONDS)
+        partitions = [TopicPartition(topic, number) for number in range(count)]
         first = await asyncio.wait_for(consumer.beginning_offsets(partitions), REQUEST_SECONDS)
         end = await asyncio.wait_for(consumer.end_offsets(partitions), REQUEST_SECONDS)
         consumer.assign(partitions)

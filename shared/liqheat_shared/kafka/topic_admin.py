@@ -62,7 +62,7 @@ async def admin_client(settings: ServiceSettings) -> AsyncIterator[AIOKafkaAdmin
     """
     admin = AIOKafkaAdminClient(**client_options(settings), request_timeout_ms=int(REQUEST_SECONDS * 1000))
     try:
-        await admin.start()
+        await asyncio.wait_for(admin.start(), REQUEST_SECONDS)
         yield admin
     finally:
         await admin.close()
@@ -128,9 +128,17 @@ async def find_topics(admin: AIOKafkaAdminClient, names: Sequence[str]) -> list[
     ]
 
 
+async def partition_count(settings: ServiceSettings, topic: str) -> int | None:
+    """Partitions of a topic (name with prefix); None: the broker has no such topic."""
+    async with admin_client(settings) as admin:
+        found = await _describe(admin, [topic])
+    return len(found[0]["partitions"]) if found else None
+
+
 async def _describe(admin: AIOKafkaAdminClient, names: Sequence[str]) -> list[dict[str, Any]]:
-    # By name and not "all": the rights to describe these topics are enough.
-    return list(await asyncio.wait_for(admin.describe_topics(list(names)), REQUEST_SECONDS)) if names else []
+    # All and then a choice: asked for by name, a missing topic would be created by a broker with auto-create on.
+    topics = await asyncio.wait_for(admin.describe_topics(None), REQUEST_SECONDS)
+    return [topic for topic in topics if topic["topic"] in set(names)]
 
 
 async def _configs(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[str, dict[str, str]]:
@@ -160,12 +168,14 @@ async def _create(admin: AIOKafkaAdminClient, plans: Sequence[PlannedTopic]) -> 
 
 async def _wait_for_leaders(admin: AIOKafkaAdminClient, names: Sequence[str]) -> None:
     for _ in range(int(REQUEST_SECONDS / 0.05)):
-        waiting = [
-            topic["topic"]
-            for topic in await _describe(admin, names)
-            if topic["error_code"] or any(partition["leader"] < 0 for partition in topic["partitions"])
-        ]
+        led = {topic["topic"] for topic in await _describe(admin, names) if _is_led(topic)}
+        waiting = [name for name in names if name not in led]
         if not waiting:
             return
         await asyncio.sleep(0.05)
     raise TopicsNotAppliedError(f"no leader after {REQUEST_SECONDS:.0f} s: {', '.join(waiting)}")
+
+
+def _is_led(topic: dict[str, Any]) -> bool:
+    partitions = topic["partitions"]
+    return not topic["error_code"] and bool(partitions) and all(partition["leader"] >= 0 for partition in partitions)
