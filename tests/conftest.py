@@ -6,6 +6,7 @@ import re
 import uuid
 from collections.abc import Iterator
 
+import hypothesis  # noqa: F401 - its plugin imports it at the very end, where CPython 3.11 may fail to compile it
 import pytest
 
 from liqheat_shared.local.kafka_server import KafkaServer

@@ -13,7 +13,6 @@ from liqheat_shared.kafka.exact.changelog import keep_newest
 from liqheat_shared.kafka.exact.engine import Engine, Message, OutgoingMessage
 from liqheat_shared.kafka.exact.slots import Partition
 from liqheat_shared.kafka.exact.stored_state import POSITION_KEY
-from stage_process import make_fold
 
 Log = list[Message]
 
@@ -29,7 +28,7 @@ async def read_topic(servers: str, topic: str, isolation: str = "read_uncommitte
     )
     await consumer.start()
     try:
-        partitions = [TopicPartition(topic, n) for n in sorted(consumer.partitions_for_topic(topic) or await _ask(consumer, topic))]
+        partitions = [TopicPartition(topic, number) for number in sorted(await _partitions(consumer, topic))]
         consumer.assign(partitions)
         ends = await consumer.end_offsets(partitions)
         found: list[ConsumerRecord] = []
@@ -41,7 +40,7 @@ async def read_topic(servers: str, topic: str, isolation: str = "read_uncommitte
         await consumer.stop()
 
 
-async def _ask(consumer: AIOKafkaConsumer, topic: str) -> set[int]:
+async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> set[int]:
     await consumer._client.add_topic(topic)
     await consumer._client.force_metadata_update()
     return set(consumer.partitions_for_topic(topic) or ())
@@ -77,6 +76,8 @@ def run_stages(log: Log, log_epoch: int = 1) -> Expected:
 
 
 def _run(stage: str, log: Log, expected: Expected, log_epoch: int) -> list[OutgoingMessage]:
+    from faults.stage_process import make_fold
+
     topic = MARKET_EVENTS if stage == "estimator" else LIQUIDATION_GRIDS
     engine = Engine(make_fold(stage), topic, log_epoch)
     partitions: dict[int, Partition] = {}

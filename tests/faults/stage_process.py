@@ -8,8 +8,10 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from liqheat_clusterer.core.clusterer_fold import ClustererFold, ClustererParameters
 from liqheat_estimator.core.estimator_fold import EstimatorFold, EstimatorParameters
+
+from liqheat_clusterer.core.clusterer_fold import ClustererFold
+from liqheat_clusterer.core.parameters import Parameters
 from liqheat_shared.contracts.topics import LIQUIDATION_GRIDS, MARKET_EVENTS
 from liqheat_shared.folding import Emission, Fold
 from liqheat_shared.kafka.exact.options import StageOptions
@@ -31,7 +33,7 @@ def make_fold(stage: str) -> Fold[Any, Any]:
     """The fold of a stage, the same in the process and in the oracle."""
     if stage == "estimator":
         return RaisingEstimator(EstimatorParameters(cadence_ms=1000))
-    return ClustererFold(ClustererParameters())
+    return ClustererFold(Parameters())
 
 
 def main() -> int:

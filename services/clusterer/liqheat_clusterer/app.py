@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from liqheat_clusterer.core.clusterer_fold import ClustererFold, ClustererParameters
+from liqheat_clusterer.core.clusterer_fold import ClustererFold
+from liqheat_clusterer.core.parameters import Parameters
 from liqheat_clusterer.settings import ClustererSettings
 from liqheat_shared.contracts.topics import LIQUIDATION_GRIDS
 from liqheat_shared.kafka.exact.options import StageOptions
@@ -23,5 +24,5 @@ def run() -> int:
         dead_letter_share=settings.clusterer_dead_letter_share,
         dead_letters_in_a_row=settings.clusterer_dead_letters_in_a_row,
     )
-    fold = ClustererFold(ClustererParameters())
+    fold = ClustererFold(Parameters())
     return run_stage(fold, settings, options)
