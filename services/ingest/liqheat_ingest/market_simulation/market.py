@@ -1,0 +1,219 @@
+"""One simulated market: agents open, close and are liquidated; longs and shorts always hold the same lots."""
+
+from __future__ import annotations
+
+from math import exp, sqrt
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from liqheat_ingest.margin_tables import Tier
+from liqheat_ingest.market_simulation.position_book import LiquidatedPosition, PositionBook
+from liqheat_ingest.market_simulation.profiles import LEVERAGE_MIX, CoinProfile, VenueProfile
+from liqheat_shared.contracts.base import Side
+from liqheat_shared.contracts.liquidation_grids import BIN_WIDTH
+
+POSITIONS_PER_SIDE = 1_500
+#: Average life of a position: about four in five are closed within four days.
+POSITION_LIFE_S = 1.5 * 86_400.0
+FUNDING_INTERVAL_S = 28_800.0
+
+
+class Print(NamedTuple):
+    """A trade between agents, in lots. ``aggressor`` +1: the taker bought."""
+
+    lots: int
+    aggressor: int
+
+
+class Liquidated(NamedTuple):
+    """A position closed by the mark price."""
+
+    side: Side
+    position: LiquidatedPosition
+
+
+class MarketStep(NamedTuple):
+    """What happened in one step.
+
+    Attributes
+    ----------
+    prints : list of Print
+        Trades that opened, closed or liquidated positions.
+    background_lots, background_bought_lots : int
+        Volume that left no position behind (opened and closed within the step), and what takers bought of it.
+    """
+
+    mark_price: float
+    liquidated: list[Liquidated]
+    prints: list[Print]
+    background_lots: int
+    background_bought_lots: int
+
+
+class TrueDensity(NamedTuple):
+    """The true liquidation map: USD that would be liquidated in each bin, at the price of liquidation.
+
+    Bin i of the arrays is absolute bin ``first_bin + i``, prices from ``exp(k * 0.001)`` to ``exp((k + 1) * 0.001)``.
+    """
+
+    first_bin: int
+    long_usd: NDArray[np.float64]
+    short_usd: NDArray[np.float64]
+
+
+class SimulatedMarket:
+    """A coin at a venue, with every position known.
+
+    Parameters
+    ----------
+    coin, venue : profile
+        What the market is like.
+    tiers : tuple of Tier
+        The venue's margin table: liquidation prices follow from it exactly.
+    random : numpy Generator
+        The only source of chance.
+    """
+
+    def __init__(
+        self, coin: CoinProfile, venue: VenueProfile, tiers: tuple[Tier, ...], random: np.random.Generator
+    ) -> None:
+        self.coin = coin
+        self.venue = venue
+        self._random = random
+        self.longs = PositionBook(+1, coin.lot_size_base, tiers)
+        self.shorts = PositionBook(-1, coin.lot_size_base, tiers)
+        self.mark_price = coin.price
+        self.funding_rate = 0.0001
+        self._basis = 0.0
+        mix = np.array(LEVERAGE_MIX)
+        self._leverages = np.minimum(mix[:, 0], tiers[0].max_leverage)
+        self._leverage_edges = np.cumsum(mix[:, 1]) / mix[:, 1].sum()
+        self._target_lots = int(coin.open_interest_usd * venue.share / coin.price / coin.lot_size_base)
+        self._open_first_positions()
+
+    @property
+    def open_interest_lots(self) -> int:
+        """Lots of one side."""
+        return self.longs.total_lots
+
+    @property
+    def open_interest_base(self) -> float:
+        """Open interest of one side in the coin."""
+        return self.open_interest_lots * self.coin.lot_size_base
+
+    def step(self, index_price: float, seconds: float, volatility_factor: float) -> MarketStep:
+        """Let the mark move to the index plus this venue's basis, and the agents act once.
+
+        Parameters
+        ----------
+        index_price : float
+            USD for one unit of the coin.
+        seconds : float
+            Length of the step.
+        volatility_factor : float
+            Volatility now relative to its average; volume grows with it.
+        """
+        before = self.mark_price
+        self._move_mark(index_price, seconds)
+        change = self.mark_price / before - 1.0
+        prints: list[Print] = []
+        liquidated = self._liquidate(prints)
+        self._turn_over(seconds, prints)
+        self._grow(seconds, prints)
+        background, bought = self._background(seconds, volatility_factor, change)
+        return MarketStep(self.mark_price, liquidated, prints, background, bought)
+
+    def true_density(self) -> TrueDensity:
+        """The map that an estimator tries to find. Positions that no price liquidates are not in it."""
+        columns = []
+        for book in (self.longs, self.shorts):
+            prices = book.liquidation_prices
+            some = prices > 0.0
+            usd = book.lots[some] * self.coin.lot_size_base * prices[some]
+            columns.append((np.floor(np.log(prices[some]) / BIN_WIDTH).astype(np.int64), usd))
+        bins = np.concatenate([columns[0][0], columns[1][0]])
+        if len(bins) == 0:
+            return TrueDensity(0, np.zeros(0), np.zeros(0))
+        first, size = int(bins.min()), int(bins.max() - bins.min()) + 1
+        long_usd, short_usd = (
+            np.bincount(k - first, weights=usd, minlength=size).astype(np.float64) for k, usd in columns
+        )
+        return TrueDensity(first, long_usd, short_usd)
+
+    def _move_mark(self, index_price: float, seconds: float) -> None:
+        decay = exp(-seconds / 600.0)
+        self._basis = decay * self._basis + 0.0002 * sqrt(1.0 - decay * decay) * float(self._random.standard_normal())
+        tick = self.coin.tick_size
+        # Rounded to ten digits: a multiple of 0.1 should read as one.
+        self.mark_price = round(max(tick, round(index_price * (1.0 + self._basis) / tick) * tick), 10)
+        share = min(1.0, seconds / FUNDING_INTERVAL_S)
+        self.funding_rate += share * (0.0001 + self._basis - self.funding_rate)
+
+    def _liquidate(self, prints: list[Print]) -> list[Liquidated]:
+        """Liquidated lots are taken over, half by new positions and half by the other side taking profit."""
+        closed: list[Liquidated] = []
+        for book, other, side in ((self.longs, self.shorts, "long"), (self.shorts, self.longs, "short")):
+            for position in book.liquidate(self.mark_price):
+                closed.append(Liquidated(side, position))  # type: ignore[arg-type]
+                other_closes = other.close_lots(position.lots // 2, self._random)
+                book.open(position.lots - other_closes, self.mark_price, self._leverage())
+                prints.append(Print(position.lots, -book.side))
+        return closed
+
+    def _turn_over(self, seconds: float, prints: list[Print]) -> None:
+        """Positions change hands: the open interest stays, the entry and the leverage are new."""
+        for book in (self.longs, self.shorts):
+            for _ in range(self._random.poisson(book.count * seconds / POSITION_LIFE_S)):
+                lots = book.close_one(self._random)
+                if book.count > 2 * POSITIONS_PER_SIDE:  # many small rests have piled up
+                    lots += book.close_one(self._random)
+                if lots:
+                    book.open(lots, self.mark_price, self._leverage())
+                    prints.append(Print(lots, self._side()))
+
+    def _grow(self, seconds: float, prints: list[Print]) -> None:
+        """Both sides open or both close, with a pull towards the usual open interest."""
+        for _ in range(self._random.poisson(POSITIONS_PER_SIDE * seconds / POSITION_LIFE_S)):
+            size = self._target_lots / POSITIONS_PER_SIDE * self._random.lognormal(-0.5, 1.0)
+            lots = max(1, int(size))
+            gap = 1.0 - self.open_interest_lots / self._target_lots
+            if self._random.random() < 0.5 + 2.0 * gap:
+                self.longs.open(lots, self.mark_price, self._leverage())
+                self.shorts.open(lots, self.mark_price, self._leverage())
+            else:
+                lots = min(lots, self.open_interest_lots)
+                self.longs.close_lots(lots, self._random)
+                self.shorts.close_lots(lots, self._random)
+            if lots:
+                prints.append(Print(lots, self._side()))
+
+    def _background(self, seconds: float, volatility_factor: float, change: float) -> tuple[int, int]:
+        coin = self.coin
+        usual = coin.daily_volume_usd * self.venue.share * seconds / 86_400.0 / self.mark_price / coin.lot_size_base
+        lots = int(usual * volatility_factor * self._random.lognormal(-0.125, 0.5))
+        # Takers push in the direction of the move, more so the larger it is against an ordinary one.
+        ordinary = coin.annual_volatility * sqrt(seconds / 3.15e7)
+        lean = max(-0.35, min(0.35, 0.15 * change / ordinary))
+        bought = 0.5 + lean + 0.1 * float(self._random.standard_normal())
+        return lots, int(lots * min(1.0, max(0.0, bought)))
+
+    def _open_first_positions(self) -> None:
+        """Positions that stood before the story begins, entered at prices of the days before."""
+        shares = self._random.lognormal(0.0, 1.0, POSITIONS_PER_SIDE)
+        all_lots = np.maximum(1, (shares / shares.sum() * self._target_lots)).astype(np.int64)
+        day = self.coin.annual_volatility / sqrt(365.25)
+        for book in (self.longs, self.shorts):
+            past = 1.0 + day * np.clip(self._random.standard_normal(POSITIONS_PER_SIDE), -2.5, 2.5)
+            for lots, factor in zip(self._random.permutation(all_lots), past, strict=True):
+                # Only entries that price has not liquidated since: the nearer, the more leverage is possible.
+                moved = max(0.0, book.side * (float(factor) - 1.0))
+                leverage = min(self._leverage(), 0.6 / max(moved, 1e-9))
+                book.open(int(lots), self.coin.price * float(factor), max(1.5, leverage))
+
+    def _leverage(self) -> float:
+        return float(self._leverages[np.searchsorted(self._leverage_edges, self._random.random())])
+
+    def _side(self) -> int:
+        return 1 if self._random.random() < 0.5 else -1

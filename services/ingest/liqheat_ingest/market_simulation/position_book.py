@@ -1,0 +1,126 @@
+"""One side of a simulated market's positions. Sizes are whole lots, so sums are exact."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from liqheat_ingest.margin_tables import Tier
+from liqheat_ingest.market_simulation.liquidation_price import isolated_liquidation_price
+
+
+class LiquidatedPosition(NamedTuple):
+    """A position that the mark price has just closed."""
+
+    lots: int
+    entry_price: float
+    leverage: float
+    liquidation_price: float
+
+
+class PositionBook:
+    """All longs, or all shorts, of one market.
+
+    Parameters
+    ----------
+    side : int
+        +1 longs, -1 shorts.
+    lot_size_base : float
+        Units of the coin in a lot.
+    tiers : tuple of Tier
+        The venue's margin table.
+    """
+
+    def __init__(self, side: int, lot_size_base: float, tiers: tuple[Tier, ...]) -> None:
+        self.side = side
+        self.lot_size_base = lot_size_base
+        self.tiers = tiers
+        self.count = 0
+        self.total_lots = 0
+        self._lots = np.zeros(1024, dtype=np.int64)
+        self._entry = np.zeros(1024)
+        self._leverage = np.zeros(1024)
+        self._liquidation = np.zeros(1024)
+        #: Nearest liquidation price: the highest of longs, the lowest of shorts.
+        self._nearest = -inf if side > 0 else inf
+
+    @property
+    def lots(self) -> NDArray[np.int64]:
+        """Lots of each position."""
+        return self._lots[: self.count]
+
+    @property
+    def leverage(self) -> NDArray[np.float64]:
+        """Leverage of each position at its opening."""
+        return self._leverage[: self.count]
+
+    @property
+    def liquidation_prices(self) -> NDArray[np.float64]:
+        """Liquidation price of each position; 0: none."""
+        return self._liquidation[: self.count]
+
+    def open(self, lots: int, entry_price: float, leverage: float) -> None:
+        """Add a position."""
+        if lots <= 0:
+            return
+        if self.count == len(self._lots):
+            for name in ("_lots", "_entry", "_leverage", "_liquidation"):
+                column = getattr(self, name)
+                setattr(self, name, np.concatenate([column, np.zeros_like(column)]))
+        price = isolated_liquidation_price(self.side, lots * self.lot_size_base, entry_price, leverage, self.tiers)
+        i = self.count
+        self._lots[i], self._entry[i], self._leverage[i], self._liquidation[i] = lots, entry_price, leverage, price
+        self.count += 1
+        self.total_lots += lots
+        self._nearest = max(self._nearest, price) if self.side > 0 else min(self._nearest, price)
+
+    def close_one(self, random: np.random.Generator) -> int:
+        """Close a whole position by chance, each equally likely; returns its lots."""
+        if self.count == 0:
+            return 0
+        return self._remove(int(random.integers(self.count)))
+
+    def close_lots(self, lots: int, random: np.random.Generator) -> int:
+        """Close so many lots, position by position, the last one in part; returns how many were there to close."""
+        left = min(lots, self.total_lots)
+        closed = left
+        while left > 0:
+            i = int(random.integers(self.count))
+            if self._lots[i] <= left:
+                left -= self._remove(i)
+            else:
+                self._lots[i] -= left
+                self.total_lots -= left
+                left = 0
+        return closed
+
+    def liquidate(self, mark_price: float) -> list[LiquidatedPosition]:
+        """Close every position whose liquidation price the mark has reached."""
+        if (self.side > 0 and mark_price > self._nearest) or (self.side < 0 and mark_price < self._nearest):
+            return []
+        prices = self.liquidation_prices
+        reached = np.flatnonzero(prices >= mark_price if self.side > 0 else prices <= mark_price)
+        closed = [
+            LiquidatedPosition(int(self._lots[i]), float(self._entry[i]), float(self._leverage[i]), float(prices[i]))
+            for i in reached
+        ]
+        for i in reached[::-1]:
+            self._remove(int(i))
+        prices = self.liquidation_prices
+        if self.side > 0:
+            self._nearest = float(prices.max(initial=-inf))
+        else:
+            self._nearest = float(prices.min(initial=inf))
+        return closed
+
+    def _remove(self, i: int) -> int:
+        lots = int(self._lots[i])
+        last = self.count - 1
+        for column in (self._lots, self._entry, self._leverage, self._liquidation):
+            column[i] = column[last]
+        self.count = last
+        self.total_lots -= lots
+        return lots
