@@ -205,7 +205,7 @@ def format_data_dir(data_dir: Path, jars: list[Path]) -> None:
     The broker's own tool takes over a second (a JVM), so its result is kept beside the jars, and only the cluster id
     is new in each copy.
     """
-    template = jars[0].parent / f".formatted-{broker_version()}"
+    template = _template(jars[0].parent)
     if not template.is_dir():
         _format_template(template, jars)
     data_dir.mkdir(parents=True, exist_ok=True)
@@ -217,6 +217,15 @@ def format_data_dir(data_dir: Path, jars: list[Path]) -> None:
     identity = [f"directory.id={_new_id()}" if line.startswith("directory.id=") else line for line in identity]
     # Last: its presence says that the folder is complete.
     (data_dir / "meta.properties").write_text("\n".join(identity) + "\n")
+
+
+def is_formatted_once(folder: Path) -> bool:
+    """Whether the folder of jars holds the formatted data folder that others are copied from."""
+    return _template(folder).is_dir()
+
+
+def _template(folder: Path) -> Path:
+    return folder / f".formatted-{broker_version()}"
 
 
 def _format_template(template: Path, jars: list[Path]) -> None:
