@@ -33,7 +33,7 @@ def follow_mark(
     for cluster in clusters:
         if cluster.formed_time_ms is None:
             continue
-        distance = cluster.log_distance(log_mark)
+        distance = (cluster.near_log - log_mark) * cluster.direction
         if cluster.visiting or distance <= 0.0:
             visited = [cluster] if visited is None else [*visited, cluster]
         elif threshold is not None:

@@ -208,7 +208,9 @@ class ScopeClusters:
             return True
         if last.keys() != shown.keys() or abs(bias - self.last_bias) > share:
             return True
-        return any(abs(score - last[name]) > share * last[name] for name, score in shown.items())
+        # measured by the strongest: a level far away, reached once in a million, changes by half with every tick
+        noticed = share * max(shown.values(), default=0.0)
+        return any(abs(score - last[name]) > noticed for name, score in shown.items())
 
 
 def _shape(cluster: TrackedCluster) -> list[Any]:

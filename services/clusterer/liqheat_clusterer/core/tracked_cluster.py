@@ -18,6 +18,10 @@ class TrackedCluster:
     ----------
     density, density_first_bin : ndarray of float64, int
         Smoothed map in the band when it was last seen: what the next search is compared with.
+    direction : int
+        +1: the mark must rise to reach it (shorts), -1: fall (longs).
+    near_log, far_log : float
+        Log price of the edge that the mark reaches first, and of the one behind which all of it is swept.
     reported_mass_usd : float
         Mass in the last formed, grown or shrunk event.
     absent_since_ms : int or None
@@ -45,6 +49,9 @@ class TrackedCluster:
     density: Floats
     density_first_bin: int
     density_sum: float
+    direction: int
+    near_log: float
+    far_log: float
     reported_mass_usd: float = 0.0
     parents: list[str] = field(default_factory=list)
     parent_mass_usd: float | None = None
@@ -66,6 +73,7 @@ class TrackedCluster:
     @classmethod
     def seen(cls, cluster_id: str, side: Side, zone: Zone, time_ms: int) -> TrackedCluster:
         """A candidate from a zone that belongs to nobody."""
+        near_log, far_log = _edges(side, zone)
         return cls(
             cluster_id=cluster_id,
             side=side,
@@ -78,6 +86,9 @@ class TrackedCluster:
             density=zone.density,
             density_first_bin=zone.lower_bin,
             density_sum=zone.density_sum,
+            direction=1 if side == "short" else -1,
+            near_log=near_log,
+            far_log=far_log,
         )
 
     def follow(self, zone: Zone) -> None:
@@ -90,23 +101,9 @@ class TrackedCluster:
         if self.visiting:
             return
         self.lower_bin, self.upper_bin, self.peak_bin = zone.lower_bin, zone.upper_bin, zone.peak_bin
+        self.near_log, self.far_log = _edges(self.side, zone)
         self.mass_usd = zone.mass_usd
         self.peak_mass_usd = max(self.peak_mass_usd, zone.mass_usd)
-
-    @property
-    def direction(self) -> int:
-        """+1: the mark must rise to reach it (shorts), -1: fall (longs)."""
-        return 1 if self.side == "short" else -1
-
-    @property
-    def near_log(self) -> float:
-        """Log price of the edge that the mark reaches first."""
-        return self.lower_bin * BIN_WIDTH if self.side == "short" else (self.upper_bin + 1) * BIN_WIDTH
-
-    @property
-    def far_log(self) -> float:
-        """Log price of the edge behind which all of it is swept."""
-        return (self.upper_bin + 1) * BIN_WIDTH if self.side == "short" else self.lower_bin * BIN_WIDTH
 
     @property
     def width_log(self) -> float:
@@ -135,6 +132,12 @@ class TrackedCluster:
         mine = self.density[first - self.density_first_bin : end - self.density_first_bin]
         theirs = zone.density[first - zone.lower_bin : end - zone.lower_bin]
         return float(np.minimum(mine, theirs).sum())
+
+
+def _edges(side: Side, zone: Zone) -> tuple[float, float]:
+    """Log price of the near and of the far edge."""
+    lower, upper = zone.lower_bin * BIN_WIDTH, (zone.upper_bin + 1) * BIN_WIDTH
+    return (lower, upper) if side == "short" else (upper, lower)
 
 
 def price_of(log_price: float) -> float:

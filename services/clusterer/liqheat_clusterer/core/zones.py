@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from array import array
+from functools import lru_cache
+from typing import Literal, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter1d
-from scipy.signal import find_peaks
+from scipy.ndimage import correlate1d
+from scipy.signal import peak_prominences
 
 from liqheat_clusterer.core.parameters import Parameters
 
@@ -18,8 +19,7 @@ BIN_WIDTH = 0.001
 TRUNCATE = 4.0
 
 
-@dataclass(frozen=True, slots=True)
-class Zone:
+class Zone(NamedTuple):
     """A dense stretch of one side's map, as one search saw it.
 
     Attributes
@@ -78,58 +78,86 @@ def find_zones(
     >>> (zone.lower_bin, zone.peak_bin, zone.upper_bin, zone.mass_usd)
     (119, 122, 125, 190.0)
     """
-    bins = len(long_usd)
-    padding = int(TRUNCATE * width_bins + 0.5) + 1
-    mark = min(max(mark_bin - first_bin, -1), bins)
-    masses = np.zeros((2, bins + 2 * padding))
-    if mark > 0:
-        masses[0, padding : padding + mark] = long_usd[:mark]
-    if mark < bins - 1:
-        masses[1, padding + mark + 1 : padding + bins] = short_usd[mark + 1 :]
-    smoothed = gaussian_filter1d(masses, width_bins, axis=1, mode="constant", truncate=TRUNCATE)
-    shift = first_bin - padding
-    end = len(masses[0]) - 1
-    # a zone ends before the bin of the mark, though the smoothing reaches over it
-    limits: dict[Side, tuple[int, int]] = {
-        "long": (0, min(end, mark_bin - 1 - shift)),
-        "short": (max(0, mark_bin + 1 - shift), end),
-    }
+    mark = mark_bin - first_bin
+    longs = long_usd[: max(mark, 0)]
+    skipped = min(max(mark + 1, 0), len(short_usd))
     return {
-        "long": _zones_of_side(masses[0], smoothed[0], shift, limits["long"], parameters),
-        "short": _zones_of_side(masses[1], smoothed[1], shift, limits["short"], parameters),
+        "long": _zones_of_side(longs, first_bin, mark_bin - 1, None, width_bins, parameters),
+        "short": _zones_of_side(short_usd[skipped:], first_bin + skipped, None, mark_bin + 1, width_bins, parameters),
     }
 
 
 def _zones_of_side(
-    masses: Floats, smoothed: Floats, shift: int, limits: tuple[int, int], parameters: Parameters
+    masses: list[int],
+    first_bin: int,
+    highest_bin: int | None,
+    lowest_bin: int | None,
+    width_bins: float,
+    parameters: Parameters,
 ) -> list[Zone]:
-    occupied = np.flatnonzero(masses)
-    if len(occupied) == 0:
+    """Zones of one side; none reaches over the bin beside the mark, though the smoothing does."""
+    if not any(masses):
         return []
-    noise = _median_absolute_deviation(smoothed[occupied[0] : occupied[-1] + 1])
-    peaks, properties = find_peaks(smoothed, prominence=max(parameters.prominence_mads * noise, 1e-9))
-    inside = (peaks >= limits[0]) & (peaks <= limits[1])
-    peaks, prominences = peaks[inside], properties["prominences"][inside]
-    if len(peaks) > parameters.maximum_zones_per_side:
-        keep = np.argsort(-prominences, kind="stable")[: parameters.maximum_zones_per_side]
-        peaks = np.sort(peaks[keep])
-    if len(peaks) == 0:
+    weights = _gaussian(width_bins)
+    padding = len(weights) // 2 + 1
+    padded = np.zeros(len(masses) + 2 * padding)
+    padded[padding:-padding] = np.frombuffer(array("d", masses))
+    smoothed = correlate1d(padded, weights, mode="constant")
+    shift = first_bin - padding
+    least = 0 if lowest_bin is None else max(lowest_bin - shift, 0)
+    most = len(padded) - 1 if highest_bin is None else min(highest_bin - shift, len(padded) - 1)
+    noise = _median_absolute_deviation(_occupied(smoothed, masses, padding))
+    peaks = _prominent_peaks(smoothed, noise, least, most, parameters)
+    if not peaks:
         return []
     heights = smoothed.tolist()
     zones = []
-    for peak, lower, upper in _bands(peaks.tolist(), heights, limits, parameters):
+    for peak, lower, upper in _bands(peaks, heights, (least, most), parameters):
+        mass_usd = float(sum(masses[max(lower - padding, 0) : max(upper + 1 - padding, 0)]))
+        density_sum = sum(heights[lower : upper + 1])
         density = smoothed[lower : upper + 1].copy()
-        zones.append(
-            Zone(
-                lower_bin=lower + shift,
-                upper_bin=upper + shift,
-                peak_bin=peak + shift,
-                mass_usd=float(masses[lower : upper + 1].sum()),
-                density=density,
-                density_sum=float(density.sum()),
-            )
-        )
+        zones.append(Zone(lower + shift, upper + shift, peak + shift, mass_usd, density, density_sum))
     return zones
+
+
+@lru_cache(maxsize=256)
+def _gaussian(width_bins: float) -> Floats:
+    reach = np.arange(-int(TRUNCATE * width_bins + 0.5), int(TRUNCATE * width_bins + 0.5) + 1)
+    weights = np.exp(-0.5 * (reach / width_bins) ** 2)
+    return cast(Floats, weights / weights.sum())
+
+
+def _occupied(smoothed: Floats, masses: list[int], padding: int) -> Floats:
+    """The smoothed map from the first to the last bin with mass."""
+    first = next(place for place, mass in enumerate(masses) if mass)
+    last = next(place for place in range(len(masses) - 1, -1, -1) if masses[place])
+    return smoothed[first + padding : last + padding + 1]
+
+
+def _prominent_peaks(smoothed: Floats, noise: float, least: int, most: int, parameters: Parameters) -> list[int]:
+    """Places of the peaks, in order. As ``scipy.signal.find_peaks``, without its cost of looking at every ripple."""
+    prominence = max(parameters.prominence_mads * noise, 1e-9)
+    inner = smoothed[1:-1]
+    tops = np.flatnonzero((inner > smoothed[:-2]) & (inner >= smoothed[2:]) & (inner >= prominence)) + 1
+    tops = tops[(tops >= least) & (tops <= most)]
+    flat = smoothed[tops] == smoothed[tops + 1]
+    if flat.any():
+        tops = np.array([top for top in tops.tolist() if _falls_after(smoothed, top)], dtype=np.intp)
+    prominences = peak_prominences(smoothed, tops)[0]
+    found = prominences >= prominence
+    tops, prominences = tops[found], prominences[found]
+    if len(tops) > parameters.maximum_zones_per_side:
+        keep = np.argsort(-prominences, kind="stable")[: parameters.maximum_zones_per_side]
+        tops = np.sort(tops[keep])
+    return cast(list[int], tops.tolist())
+
+
+def _falls_after(smoothed: Floats, top: int) -> bool:
+    """Whether a level stretch that begins here is a summit and not a step on the way up."""
+    end = top
+    while end + 1 < len(smoothed) and smoothed[end + 1] == smoothed[top]:
+        end += 1
+    return end + 1 < len(smoothed) and bool(smoothed[end + 1] < smoothed[top])
 
 
 def _median_absolute_deviation(values: Floats) -> float:
