@@ -3,7 +3,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 SOURCE ?= simulator
 SPEED ?= 1
-PORT ?= 8080
+PORT ?=
 
 PYTHON := .venv/bin/python
 UV := $(shell command -v uv 2>/dev/null || echo .local/uv/bin/uv)
@@ -42,7 +42,7 @@ $(STATIC)/index.html: .local/npm.stamp $(shell find $(WEB)/src $(WEB)/public $(W
 web: $(STATIC)/index.html ## build the page
 
 up: setup web ## a live map on this machine (SOURCE=simulator|replay:PATH SPEED=1|60|max PORT=8080)
-	@exec .venv/bin/liqheat up --source '$(SOURCE)' --speed '$(SPEED)' --port '$(PORT)'
+	@exec .venv/bin/liqheat up --source '$(SOURCE)' --speed '$(SPEED)' $(if $(PORT),--port '$(PORT)')
 
 lint: setup
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/lint-imports --verbose >/dev/null || .venv/bin/lint-imports

@@ -22,7 +22,7 @@ SERVICES: dict[str, str] = {
     "api": "liqheat_api.server",
     "ingest": "liqheat_ingest.app",
 }
-_USUAL_PORTS = {"kafka": 9092, "kafka controller": 9093, "redis": 6379, "api": 8080}
+USUAL_PORTS = {"kafka": 9092, "kafka controller": 9093, "redis": 6379, "api": 8080}
 
 
 class PortTakenError(RuntimeError):
@@ -56,8 +56,8 @@ def choose_ports(api_port: int | None) -> Ports:
     """
     if api_port is not None and not is_free(api_port):
         raise PortTakenError(f"port {api_port} is taken; end what listens there or choose another with --port")
-    spare = free_ports(len(_USUAL_PORTS) + len(SERVICES))
-    wanted = _USUAL_PORTS | ({} if api_port is None else {"api": api_port})
+    spare = free_ports(len(USUAL_PORTS) + len(SERVICES))
+    wanted = USUAL_PORTS | ({} if api_port is None else {"api": api_port})
     chosen, moved = {}, []
     for name, port in wanted.items():
         chosen[name] = port if is_free(port) else spare.pop()
