@@ -22,7 +22,7 @@ from liqheat_shared.metrics import Metrics
 PROGRESS_EVERY_S = 5.0
 METRICS_EVERY_S = 1.0
 #: The event loop turns at least once in so many messages, so that batches leave and signals are heard.
-MESSAGES_A_TURN = 50
+MESSAGES_A_TURN = 500
 SHUTDOWN_TIMEOUT_S = 2.0
 #: Not ready when messages wait and none was acknowledged for so long.
 STALL_S = 10.0
@@ -124,8 +124,10 @@ class IngestRun:
         for number, message in enumerate(self._messages, 1):
             delay_s = self._pacer.delay_s(message.due_ms, now_ms())
             if delay_s > 0:
+                await self.publisher.flush()
                 await asyncio.sleep(delay_s)
             elif number % MESSAGES_A_TURN == 0:
+                await self.publisher.flush()
                 await asyncio.sleep(0)
             await self.publisher.send(message)
             self.progress.count(message)
