@@ -8,7 +8,7 @@ import type { MarketSession } from "./market_session.ts";
 import type { Handles } from "./model/colours.ts";
 import { youngHistoryHint } from "./model/empty_state.ts";
 import { percent, shortUsd } from "./model/format.ts";
-import { automaticHandles, handlesOf, intensityOf, separated, shifted } from "./model/intensity.ts";
+import { automaticHandles, handlesOf, intensityOf, separated, shifted, sliderBounds } from "./model/intensity.ts";
 import { encode, type Levels } from "./model/levels.ts";
 import type { StandingMap } from "./model/standing.ts";
 import type { Timeframe } from "./model/timeframes.ts";
@@ -47,6 +47,9 @@ export class MapScreen {
     this.chart = new MapChart(byId("chart"), "liquidations");
     this.slider = new IntensitySlider((handles) => this.chooseHandles(handles));
     new LowerTabs((tab) => this.chart.showTab(tab));
+    this.chart.onMapHeight((height) => {
+      byId("tabs").style.transform = `translateY(${Math.round(height) + 6}px)`;
+    });
     this.chart.onHover((hover) => {
       this.hover = hover;
       this.showReadout();
@@ -147,7 +150,7 @@ export class MapScreen {
     const planes = history !== null ? [history.long, history.short] : [];
     if (now !== null && planes.length === 0) planes.push(encode(this.levels, now.longUsd), encode(this.levels, now.shortUsd));
     if (planes.length === 0) return;
-    this.slider.setBounds(usedCodes(planes));
+    this.slider.setBounds(sliderBounds(planes));
     this.setHandles(this.handles ?? automaticHandles(planes));
   }
 
@@ -187,17 +190,4 @@ export class MapScreen {
     button.addEventListener("click", () => this.timeframeChosen(shorter));
     this.hint.append(button);
   }
-}
-
-/** Lowest and highest code in use: the ends of the slider. */
-function usedCodes(planes: readonly Uint8Array[]): Handles {
-  let low = 255;
-  let high = 1;
-  for (const plane of planes)
-    for (const code of plane) {
-      if (code === 0) continue;
-      if (code < low) low = code;
-      if (code > high) high = code;
-    }
-  return separated(low > high ? { low: 1, high: 255 } : { low, high: high + 1 });
 }

@@ -29,7 +29,7 @@ import { ClusterBands, type Band } from "./cluster_bands.ts";
 import { HeatmapPrimitive } from "./heatmap_primitive.ts";
 import { LowerPane, type LowerTab, type TimedCandle } from "./lower_pane.ts";
 import { NowBars } from "./now_bars.ts";
-import { BACKGROUND, CANDLE_DOWN, CANDLE_EDGE, CANDLE_UP, CROSSHAIR, FONT, GRID_LINE, MARK, nowStripWidth, TEXT } from "./theme.ts";
+import { BACKGROUND, CANDLE_DOWN, CANDLE_UP, CROSSHAIR, FONT, GRID_LINE, MARK, nowStripWidth, TEXT } from "./theme.ts";
 
 /** The pointer over the map. */
 export interface Hover {
@@ -44,7 +44,7 @@ export interface Hover {
 
 /** Part of the mass near the mark that the first view shows. */
 const FRAME_SHARE = 0.9;
-const LOWER_PANE_PIXELS = 118;
+const LOWER_PANE_PART = 0.17;
 
 export class MapChart {
   readonly element: HTMLElement;
@@ -69,8 +69,7 @@ export class MapChart {
       downColor: CANDLE_DOWN,
       wickUpColor: CANDLE_UP,
       wickDownColor: CANDLE_DOWN,
-      borderUpColor: CANDLE_EDGE,
-      borderDownColor: CANDLE_EDGE,
+      borderVisible: false,
       lastValueVisible: false,
       priceLineVisible: false,
       autoscaleInfoProvider: (original: () => AutoscaleInfo | null) => this.autoscale(original()),
@@ -89,8 +88,16 @@ export class MapChart {
       title: "",
     });
     this.lower = new LowerPane(this.chart, tab);
-    this.chart.panes()[1]!.setHeight(LOWER_PANE_PIXELS);
+    const [map, lower] = this.chart.panes();
+    map!.setStretchFactor(1 - LOWER_PANE_PART);
+    lower!.setStretchFactor(LOWER_PANE_PART);
     new ResizeObserver(() => this.resized()).observe(element);
+  }
+
+  /** Call back with the height of the map pane, now and whenever it changes. */
+  onMapHeight(listener: (height: number) => void): void {
+    const pane = this.chart.panes()[0]!.getHTMLElement();
+    if (pane !== null) new ResizeObserver(() => listener(this.mapHeight())).observe(pane);
   }
 
   /** Show other closed columns. `fit`: frame them anew instead of keeping the reader's view. */

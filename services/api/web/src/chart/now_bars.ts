@@ -58,6 +58,8 @@ export class NowBars implements ISeriesPrimitive<Time>, IPrimitivePaneView, IPri
       const largest = rows.reduce((most, row) => Math.max(most, row.usd), 0);
       if (largest > 0) drawRows(context, rows, largest, left + 6, width - 10);
       this.drawMark(context, left, mediaSize.width);
+      context.fillStyle = "rgba(9, 12, 17, 0.85)";
+      context.fillRect(left + 1, 0, width, 24);
       context.font = `10px ${FONT}`;
       context.fillStyle = TEXT;
       context.textBaseline = "top";

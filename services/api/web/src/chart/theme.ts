@@ -8,7 +8,6 @@ export const TEXT = "#93a0b1";
 export const TEXT_STRONG = "#e8edf3";
 export const CANDLE_UP = "#f4f7fa";
 export const CANDLE_DOWN = "#8793a3";
-export const CANDLE_EDGE = "rgba(9, 12, 17, 0.85)";
 export const CROSSHAIR = "rgba(200, 210, 222, 0.55)";
 export const MARK = "#e8edf3";
 export const FONT = '"Inter", "Segoe UI", system-ui, -apple-system, "Open Sans", "Helvetica Neue", sans-serif';

@@ -11,15 +11,27 @@ export const KEY_STEP = 8;
 
 const LOW_QUANTILE = 0.62;
 const HIGH_QUANTILE = 0.996;
+const DUST_QUANTILE = 0.12;
 
 /** Handles from the data: the quieter part of the cells stays dark, the brightest few of a thousand are full. */
 export function automaticHandles(planes: readonly Uint8Array[]): Handles {
+  const { counts, total } = countCodes(planes);
+  if (total === 0) return { low: 80, high: 200 };
+  return separated({ low: quantile(counts, total * LOW_QUANTILE), high: quantile(counts, total * HIGH_QUANTILE) });
+}
+
+/** What the ends of the slider stand for: nearly all the dollars there are, without the dust at the bottom. */
+export function sliderBounds(planes: readonly Uint8Array[]): Handles {
+  const { counts, total } = countCodes(planes);
+  if (total === 0) return { low: 1, high: MAX_CODE };
+  return separated({ low: quantile(counts, total * DUST_QUANTILE), high: quantile(counts, total) + 1 });
+}
+
+function countCodes(planes: readonly Uint8Array[]): { counts: Float64Array; total: number } {
   const counts = new Float64Array(MAX_CODE + 1);
   for (const plane of planes) for (let i = 0; i < plane.length; i++) counts[plane[i]!]!++;
   counts[0] = 0;
-  const total = counts.reduce((a, b) => a + b, 0);
-  if (total === 0) return { low: 80, high: 200 };
-  return separated({ low: quantile(counts, total * LOW_QUANTILE), high: quantile(counts, total * HIGH_QUANTILE) });
+  return { counts, total: counts.reduce((a, b) => a + b, 0) };
 }
 
 function quantile(counts: Float64Array, rank: number): number {

@@ -129,9 +129,9 @@ function fillRow({ button, cells }: Row, cluster: Cluster, dataTimeMs: number): 
   const facts = [
     cluster.reliable ? cluster.timeframe : `${cluster.timeframe} noise`,
     `${age(dataTimeMs - cluster.formed_time_ms)} old`,
-    `${percent(cluster.open_interest_share)} of OI`,
+    `${percent(cluster.open_interest_share)} OI`,
   ];
-  if (cluster.consumed_fraction >= 0.01) facts.push(`${wholePercent(cluster.consumed_fraction)} consumed`);
+  if (cluster.consumed_fraction >= 0.01) facts.push(`${wholePercent(cluster.consumed_fraction)} swept`);
   setText(cells.facts, facts.join(" · "));
   setTitle(cells.facts, `Formed ${fullTime(cluster.formed_time_ms)}`);
   button.classList.toggle("unreliable", !cluster.reliable);
