@@ -195,9 +195,7 @@ def test_no_batch_spans_its_window_and_no_second_is_silent(
 
 @settings(max_examples=100, deadline=None)
 @given(steps, st.lists(st.integers(0, 400), min_size=1, max_size=20))
-def test_the_cut_does_not_depend_on_when_time_is_told(
-    drawn: list[tuple[int, Market, str]], ticks: list[int]
-) -> None:
+def test_the_cut_does_not_depend_on_when_time_is_told(drawn: list[tuple[int, Market, str]], ticks: list[int]) -> None:
     """A live run is told the time between items, a replay only with the next item: the bytes are the same."""
     items = items_of(drawn)
     replayed = batcher()

@@ -117,7 +117,7 @@ class BaseRates:
             self._at_least = self.counts[:, :, ::-1].cumsum(axis=2)[:, :, ::-1].tolist()
         reached = self._at_least[horizon_place][UP if direction > 0 else DOWN]
         samples = reached[0]
-        if samples < minimum_samples:
+        if samples < max(minimum_samples, 1):
             return None, samples
         if log_distance <= 0.0:
             return 1.0, samples

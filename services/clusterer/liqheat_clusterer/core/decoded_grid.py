@@ -24,7 +24,7 @@ PRICE_RANGE = (1e-12, 1e12)
 #: More than the world has; keeps sums exact in float64.
 MAXIMUM_USD = 1e15
 _TIME_MS_END = 10_000_000_000_000
-_PHASES = frozenset({"live", "backfill", "replay", "simulated"})
+_PHASES = ("live", "backfill", "replay", "simulated")
 _SCOPE_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-")
 _MISSING = object()
 _BEFORE_AN_ELEMENT = frozenset((b"[", b",", b" ", b"\t", b"\r", b"\n"))

@@ -68,7 +68,7 @@ def _visit(cluster: TrackedCluster, consumed_usd: dict[Side, float], view: Scope
         _sweep(cluster, view, "mark beyond the far edge")
         return True
     if fraction >= view.parameters.swept_share:
-        _sweep(cluster, view, f"{view.parameters.swept_share:.0%} consumed")
+        _sweep(cluster, view, f"{100 * view.parameters.swept_share:.0f} % consumed")
         return True
     leave = view.parameters.leave_band_widths * cluster.width_log
     if cluster.log_distance(view.log_mark) > max(view.approach_log_distance or 0.0, leave):

@@ -17,6 +17,8 @@ Side = Literal["long", "short"]
 Floats = NDArray[np.float64]
 BIN_WIDTH = 0.001
 TRUNCATE = 4.0
+#: A quarter in log price.
+NOISE_BINS = 256
 
 
 class Zone(NamedTuple):
@@ -106,7 +108,7 @@ def _zones_of_side(
     shift = first_bin - padding
     least = 0 if lowest_bin is None else max(lowest_bin - shift, 0)
     most = len(padded) - 1 if highest_bin is None else min(highest_bin - shift, len(padded) - 1)
-    noise = _median_absolute_deviation(_occupied(smoothed, masses, padding))
+    noise = _median_absolute_deviation(smoothed)
     peaks = _prominent_peaks(smoothed, noise, least, most, parameters)
     if not peaks:
         return []
@@ -125,13 +127,6 @@ def _gaussian(width_bins: float) -> Floats:
     reach = np.arange(-int(TRUNCATE * width_bins + 0.5), int(TRUNCATE * width_bins + 0.5) + 1)
     weights = np.exp(-0.5 * (reach / width_bins) ** 2)
     return cast(Floats, weights / weights.sum())
-
-
-def _occupied(smoothed: Floats, masses: list[int], padding: int) -> Floats:
-    """The smoothed map from the first to the last bin with mass."""
-    first = next(place for place, mass in enumerate(masses) if mass)
-    last = next(place for place in range(len(masses) - 1, -1, -1) if masses[place])
-    return smoothed[first + padding : last + padding + 1]
 
 
 def _prominent_peaks(smoothed: Floats, noise: float, least: int, most: int, parameters: Parameters) -> list[int]:
@@ -160,8 +155,15 @@ def _falls_after(smoothed: Floats, top: int) -> bool:
     return end + 1 < len(smoothed) and bool(smoothed[end + 1] < smoothed[top])
 
 
-def _median_absolute_deviation(values: Floats) -> float:
-    """Around the (upper) median; sorting beats a median call for a few hundred bins."""
+def _median_absolute_deviation(smoothed: Floats) -> float:
+    """Of one side, around its (upper) median, in a stretch of at least ``NOISE_BINS``.
+
+    Maps are trimmed to where they have mass. Without the emptiness around it a lone hump would be its own noise and
+    never stand out of it.
+    """
+    values = (
+        smoothed if len(smoothed) >= NOISE_BINS else np.concatenate([smoothed, np.zeros(NOISE_BINS - len(smoothed))])
+    )
     middle = len(values) // 2
     deviations = np.abs(values - np.sort(values)[middle])
     deviations.sort()

@@ -1,0 +1,131 @@
+"""Zones in maps whose humps are known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.ndimage import gaussian_filter1d
+from scipy.signal import find_peaks
+
+from liqheat_clusterer.core.parameters import Parameters
+from liqheat_clusterer.core.zones import _gaussian, _prominent_peaks, find_zones, smoothing_bins
+from synthetic_grids import FIRST_BIN, Hump, MapBuilder
+
+PARAMETERS = Parameters()
+
+
+def zones_of(builder: MapBuilder, mark_bin: int = 11_050, width: float = 2.0):
+    return find_zones(builder.first_bin, builder.long_usd, builder.short_usd, mark_bin, width, PARAMETERS)
+
+
+def test_each_hump_is_a_zone_with_its_mass_and_place():
+    builder = MapBuilder()
+    for hump in (Hump(10_950, 2e7), Hump(11_000, 1e7), Hump(11_100, 3e7, side="short")):
+        builder.add(hump)
+    zones = zones_of(builder)
+    assert [zone.peak_bin for zone in zones["long"]] == [10_950, 11_000]
+    assert [zone.peak_bin for zone in zones["short"]] == [11_100]
+    # 35 % of a bell's height is at 1.45 widths; the band then holds about 85-95 % of the mass, smoothing widens it
+    for zone, mass_usd in zip(zones["long"] + zones["short"], (2e7, 1e7, 3e7), strict=True):
+        assert 0.85 * mass_usd < zone.mass_usd < mass_usd
+        assert 4 <= zone.upper_bin - zone.peak_bin == zone.peak_bin - zone.lower_bin <= 6
+
+
+def test_edges_lie_where_the_smoothed_map_falls_to_35_percent():
+    builder = MapBuilder()
+    builder.add(Hump(10_980, 5e7, 5.0))
+    (zone,) = zones_of(builder)["long"]
+    smoothed = gaussian_filter1d(np.array(builder.long_usd, dtype=float), 2.0, mode="constant")
+    level = 0.35 * smoothed.max()
+    inside = np.flatnonzero(smoothed >= level) + FIRST_BIN
+    assert (zone.lower_bin, zone.upper_bin) == (inside[0], inside[-1])
+    assert zone.mass_usd == sum(builder.long_usd[inside[0] - FIRST_BIN : inside[-1] - FIRST_BIN + 1])
+
+
+@pytest.mark.parametrize(("gap", "zones"), [(6, 1), (14, 2)])
+def test_peaks_without_a_valley_between_are_one_zone(gap: int, zones: int):
+    builder = MapBuilder()
+    builder.add(Hump(10_980, 2e7))
+    builder.add(Hump(10_980 + gap, 2e7))
+    assert len(zones_of(builder)["long"]) == zones
+
+
+def test_a_valley_of_more_than_70_percent_merges_a_prominent_peak():
+    builder = MapBuilder()
+    for centre, mass in ((10_980, 6e7), (10_989, 5e7)):
+        builder.add(Hump(centre, mass))
+    smoothed = gaussian_filter1d(np.array(builder.long_usd, dtype=float), 2.0)
+    peaks, _ = find_peaks(smoothed)
+    valley = smoothed[peaks[0] : peaks[1]].min()
+    assert len(peaks) == 2
+    assert 0.7 < valley / smoothed[peaks].min() < 1.0
+    (zone,) = zones_of(builder)["long"]
+    assert zone.lower_bin < 10_980 < 10_989 < zone.upper_bin
+
+
+def test_longs_are_only_looked_for_below_the_mark_and_shorts_above():
+    builder = MapBuilder()
+    builder.add(Hump(11_100, 2e7, side="long"))
+    builder.add(Hump(11_000, 2e7, side="short"))
+    assert zones_of(builder) == {"long": [], "short": []}
+
+
+def test_a_zone_beside_the_mark_stops_before_its_bin():
+    builder = MapBuilder()
+    builder.add(Hump(11_047, 2e7))
+    (zone,) = zones_of(builder)["long"]
+    assert zone.upper_bin == 11_049
+
+
+@pytest.mark.parametrize("mark_bin", [0, FIRST_BIN - 1, FIRST_BIN, FIRST_BIN + 299, FIRST_BIN + 300, 20_000])
+def test_the_mark_may_lie_outside_of_the_map(mark_bin: int):
+    builder = MapBuilder()
+    builder.add(Hump(11_000, 2e7))
+    builder.add(Hump(11_000, 2e7, side="short"))
+    zones = zones_of(builder, mark_bin)
+    assert len(zones["long"]) == (mark_bin >= FIRST_BIN + 299)
+    assert len(zones["short"]) == (mark_bin <= FIRST_BIN)
+
+
+def test_flat_summits_and_empty_maps():
+    assert find_zones(0, [], [], 10, 2.0, PARAMETERS) == {"long": [], "short": []}
+    longs = [0] * 40 + [1000] * 30 + [0] * 40
+    (zone,) = find_zones(0, longs, [0] * 110, 200, 2.0, PARAMETERS)["long"]
+    assert zone.mass_usd == 30_000
+
+
+def test_the_smoothing_follows_volatility_within_bounds():
+    assert [smoothing_bins(sigma, PARAMETERS) for sigma in (None, 0.001, 0.02, 9.0)] == [2.0, 2.0, 5.0, 40.0]
+
+
+MASSES = st.lists(st.integers(0, 10_000_000) | st.just(0), min_size=1, max_size=120)
+
+
+@settings(max_examples=150, deadline=None)
+@given(masses=MASSES, noise=st.floats(0, 1e6))
+def test_prominent_peaks_are_those_of_scipy(masses: list[int], noise: float):
+    padded = np.concatenate([np.zeros(9), np.array(masses, dtype=float), np.zeros(9)])
+    smoothed = np.convolve(padded, _gaussian(2.0), "same")
+    expected, _ = find_peaks(smoothed, prominence=max(3 * noise, 1e-9))
+    found = _prominent_peaks(smoothed, noise, 0, len(smoothed), Parameters(maximum_zones_per_side=1000))
+    for ours, theirs in zip(found, expected.tolist(), strict=True):  # of a level summit scipy gives the middle
+        assert smoothed[ours] == smoothed[theirs]
+
+
+@settings(max_examples=150, deadline=None)
+@given(longs=MASSES, shorts=MASSES, mark=st.integers(-5, 130), width=st.sampled_from([2.0, 5.5, 40.0]))
+def test_zones_are_apart_and_hold_what_the_map_has_there(longs, shorts, mark: int, width: float):
+    bins = max(len(longs), len(shorts))
+    sides = {"long": longs + [0] * (bins - len(longs)), "short": shorts + [0] * (bins - len(shorts))}
+    zones = find_zones(0, sides["long"], sides["short"], mark, width, PARAMETERS)
+    for side, found in zones.items():
+        masses = sides[side]
+        ends = -(10**9)
+        for zone in found:
+            assert ends < zone.lower_bin <= zone.peak_bin <= zone.upper_bin
+            assert zone.upper_bin < mark if side == "long" else zone.lower_bin > mark
+            assert zone.mass_usd == sum(masses[max(zone.lower_bin, 0) : max(zone.upper_bin + 1, 0)])
+            assert len(zone.density) == zone.upper_bin - zone.lower_bin + 1
+            ends = zone.upper_bin
