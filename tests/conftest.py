@@ -10,6 +10,7 @@ import hypothesis  # noqa: F401 - its plugin imports it at the very end, where C
 import pytest
 
 from liqheat_shared.local.kafka_server import KafkaServer
+from liqheat_shared.local.prepare import prepare
 from liqheat_shared.local.redis_server import RedisServer
 
 
@@ -19,6 +20,7 @@ def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
     A test that kills or stops its broker starts its own ``KafkaServer(tmp_path / "kafka")``.
     """
+    prepare()
     with KafkaServer(tmp_path_factory.mktemp("broker") / "kafka") as broker:
         yield broker.bootstrap_servers
 

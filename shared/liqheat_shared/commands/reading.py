@@ -20,9 +20,10 @@ def run_reader(command: str, work: Callable[[ServiceSettings], Coroutine[Any, An
     """
     from aiokafka.errors import KafkaError
 
+    from liqheat_shared.local.running import client_defaults
     from liqheat_shared.settings import ServiceSettings, load_settings
 
-    settings = load_settings(ServiceSettings)
+    settings = load_settings(ServiceSettings, **client_defaults())
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what matters of it reaches us as an exception
     try:
         return asyncio.run(work(settings))

@@ -31,9 +31,10 @@ class Topics(Command):
         from aiokafka.errors import KafkaError
 
         from liqheat_shared.kafka.topic_admin import TopicsNotAppliedError
+        from liqheat_shared.local.running import client_defaults
         from liqheat_shared.settings import ServiceSettings, load_settings
 
-        settings = load_settings(ServiceSettings)
+        settings = load_settings(ServiceSettings, **client_defaults())
         try:
             if options.action == "list":
                 return asyncio.run(_list(settings))

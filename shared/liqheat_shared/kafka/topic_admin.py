@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from typing import Any, Literal
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import BrokerResponseError
 
 from liqheat_shared.kafka.connection import client_options
 from liqheat_shared.kafka.topics import PlannedTopic
@@ -17,6 +19,7 @@ from liqheat_shared.settings import ServiceSettings
 
 REQUEST_SECONDS = 30.0
 _ALREADY_EXISTS = 36
+_GROUPS, _TRANSACTIONS = 0, 1
 
 
 class TopicsNotAppliedError(RuntimeError):
@@ -109,6 +112,27 @@ def compare(plan: PlannedTopic, found: FoundTopic) -> TopicReport:
             drift.append(f"{name}: {actual} instead of {wanted}")
     breaks = found.partitions != plan.partitions
     return TopicReport(plan.name, "drift" if drift else "unchanged", tuple(drift), breaks)
+
+
+async def wake_coordinators(settings: ServiceSettings) -> None:
+    """Have the broker make its own topics for groups and transactions, which it does when it is first asked for them.
+
+    A service that comes first would wait and log errors meanwhile.
+
+    Raises
+    ------
+    TopicsNotAppliedError
+        They were not made in time.
+    """
+    async with admin_client(settings) as admin:
+        for coordinator_type in (_GROUPS, _TRANSACTIONS):
+            for _ in range(int(REQUEST_SECONDS / 0.1)):
+                with contextlib.suppress(BrokerResponseError):  # not there yet, or still loading
+                    await asyncio.wait_for(admin.find_coordinator("wake", coordinator_type), REQUEST_SECONDS)
+                    break
+                await asyncio.sleep(0.1)
+            else:
+                raise TopicsNotAppliedError(f"no coordinator after {REQUEST_SECONDS:.0f} s")
 
 
 async def find_topics(admin: AIOKafkaAdminClient, names: Sequence[str]) -> list[FoundTopic]:

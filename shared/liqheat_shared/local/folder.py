@@ -25,4 +25,4 @@ def local_dir() -> Path:
 
 def jars_dir() -> Path:
     """Folder of the broker's jars, shared by everything that starts a broker."""
-    return local_dir() / "jars"
+    return (local_dir() / "jars").resolve()

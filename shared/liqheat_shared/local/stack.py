@@ -20,7 +20,7 @@ SERVICES: dict[str, str] = {
     "clusterer": "liqheat_clusterer.app",
     "projector": "liqheat_api.projector.app",
     "api": "liqheat_api.server",
-    "ingest": "liqheat_ingest.app",
+    "ingest": "liqheat_ingest.start",
 }
 USUAL_PORTS = {"kafka": 9092, "kafka controller": 9093, "redis": 6379, "api": 8080}
 

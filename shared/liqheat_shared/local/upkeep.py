@@ -83,15 +83,15 @@ class Upkeep:
         self._held.record(self._as_running())
         kafka = plan.kafka()
         if is_needed():
-            await self._prepare(supervisor, str(kafka.data_dir))
+            await self._prepare(supervisor)
         await asyncio.to_thread(kafka.prepare)
         for spec in [*plan.server_specs(), *plan.service_specs()]:
             supervisor.add(spec)
         await self._topics()
         await self._until_readable()
 
-    async def _prepare(self, supervisor: Supervisor, data_dir: str) -> None:
-        command = [sys.executable, "-m", "liqheat_shared.local.prepare", data_dir]
+    async def _prepare(self, supervisor: Supervisor) -> None:
+        command = [sys.executable, "-m", "liqheat_shared.local.prepare"]
         child = supervisor.add(ChildSpec("prepare", command, dict(os.environ), finishes=True))
         await _wait_for(lambda: _done(child), 600, "the broker was not fetched")
 
@@ -102,7 +102,9 @@ class Upkeep:
         await _wait_for(lambda: asyncio.to_thread(kafka.is_ready), _BROKER_SECONDS, "the broker does not serve")
         self._tell("the broker serves")
         settings = self._plan.service_settings()
-        reports = await admin.apply_topics(settings, topics.laptop_topics(settings))
+        reports, _ = await asyncio.gather(
+            admin.apply_topics(settings, topics.laptop_topics(settings)), admin.wake_coordinators(settings)
+        )
         drifted = [f"{report.name}: {sentence}" for report in reports for sentence in report.drift]
         for sentence in drifted:
             self._console.say(f"liqheat up: {sentence}")
