@@ -1,0 +1,187 @@
+"""Everything that is known about one market (venue, symbol) of a coin."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from liqheat_estimator.core.bins import Floats, bin_of, centre_prices
+from liqheat_estimator.core.layers import LayerShifts, layer_shifts
+from liqheat_estimator.core.ledger import Ledger
+from liqheat_estimator.core.measured_positions import MeasuredPositions
+from liqheat_estimator.core.parameters import LONG, SHORT, WINDOW_BINS, EstimatorParameters
+from liqheat_estimator.core.position_map import PositionMap
+from liqheat_estimator.core.volume_profile import VolumeProfile
+from liqheat_shared.contracts.liquidation_grids import MarketState as MarketPhase
+from liqheat_shared.contracts.market_events import Instrument
+
+#: Venues whose liquidation rule counts the close fee as well.
+FEE_COUNTING_VENUES = frozenset({"okx"})
+
+
+@dataclass(slots=True)
+class Suspicion:
+    """Rejected prices in a row that agree with each other: after enough of them the market was relisted."""
+
+    count: int = 0
+    first_ms: int = 0
+    low: float = 0.0
+    high: float = 0.0
+
+
+@dataclass(slots=True)
+class MarketState:
+    """One market. Amounts in the coin, prices in quote currency, times in milliseconds.
+
+    Attributes
+    ----------
+    swept_low_bin, swept_high_bin : int
+        Extremes of the mark since positions were last added: no long stands at or above ``swept_low_bin``, no short
+        at or below ``swept_high_bin``.
+    reported_mark_ms : int or None
+        Time of the last mark that the venue reported.
+    mark_to_last : float
+        Ratio of mark and last price when both were known.
+    flow_ms : int or None
+        Time of the last open-interest update.
+    volume_known : bool
+        Whether all volume since that update is in ``traded``.
+    map_version : int
+        Rises when the map changes; only compared within a process, never stored.
+    """
+
+    venue: str
+    symbol: str
+    map: PositionMap | None = None
+    measured: MeasuredPositions = field(default_factory=MeasuredPositions)
+    ledger: Ledger = field(default_factory=Ledger)
+    instrument: Instrument | None = None
+    traded: VolumeProfile = field(default_factory=VolumeProfile)
+    volume_known: bool = False
+    has_trades: bool = False
+    mark_price: float | None = None
+    mark_bin: int = 0
+    mark_is_reported: bool = True
+    reported_mark_ms: int | None = None
+    mark_to_last: float = 1.0
+    last_price: float | None = None
+    index_price: float | None = None
+    swept_low_bin: int = 0
+    swept_high_bin: int = 0
+    open_interest_base: float | None = None
+    flow_ms: int | None = None
+    flows: int = 0
+    is_seeded: bool = False
+    last_event_ms: int = -1
+    backfill_id: str | None = None
+    stream_seen_ms: dict[str, int | None] = field(default_factory=dict)
+    interrupted: dict[str, int] = field(default_factory=dict)
+    incomplete_until_ms: int = -1
+    suspicion: Suspicion = field(default_factory=Suspicion)
+    # Derived, never stored.
+    map_version: int = 0
+    shifts: LayerShifts | None = None
+    usd_map: tuple[int, Floats] | None = None
+
+    def layer_shifts(self, parameters: EstimatorParameters) -> LayerShifts:
+        """Distances of the layers on this market, from its instrument."""
+        if self.shifts is None:
+            instrument = self.instrument
+            if instrument is None:
+                self.shifts = layer_shifts(parameters)
+            else:
+                self.shifts = layer_shifts(
+                    parameters,
+                    instrument.margin_tiers,
+                    is_inverse=instrument.is_inverse,
+                    fee_rate=(instrument.taker_fee_rate or 0.0) if self.venue in FEE_COUNTING_VENUES else 0.0,
+                )
+        return self.shifts
+
+    def phase(self) -> MarketPhase:
+        """Cold until price and open interest are known, backfilling between the brackets, else live."""
+        if self.backfill_id is not None:
+            return "backfilling"
+        return "cold" if self.map is None or self.open_interest_base is None else "live"
+
+    def standing(self, side: int) -> float:
+        """Open positions of a side, estimated and measured, in the coin."""
+        estimated = 0.0 if self.map is None else self.map.standing(side)
+        return estimated + self.measured.quantity_base[side]
+
+    def open_interest_usd(self) -> float:
+        """Open interest at the mark; 0 while unknown."""
+        return (self.open_interest_base or 0.0) * (self.mark_price or 0.0)
+
+    def seeded_base(self) -> float:
+        """Positions of both sides that are older than the data."""
+        return 0.0 if self.map is None else float((self.map.seed_share * self.map.total).sum())
+
+    def coverage_share(self) -> float:
+        """Part of the standing positions that has a history behind it."""
+        standing = self.standing(LONG) + self.standing(SHORT)
+        return 1.0 if standing <= 0 else min(max(1.0 - self.seeded_base() / standing, 0.0), 1.0)
+
+    def map_usd(self) -> tuple[int, Floats]:
+        """First bin, and USD at each bin's own price by side: shape (2, WINDOW_BINS). Not to be written to."""
+        if self.usd_map is None:
+            assert self.map is not None
+            density = self.map.density()
+            self.measured.add_to(density, self.map.first_bin)
+            density *= centre_prices(self.map.first_bin, WINDOW_BINS)
+            self.usd_map = self.map.first_bin, density
+        return self.usd_map
+
+    def usd_at(self, side: int, price: float) -> float:
+        """USD of a side in the bin of a price."""
+        if self.map is None:
+            return 0.0
+        place = bin_of(price)
+        base = self.map.density_at(side, place) + self.measured.at(side, place)
+        return base * float(centre_prices(place, 1)[0])
+
+    def map_changed(self) -> None:
+        """Forget what was derived from the map."""
+        self.map_version += 1
+        self.usd_map = None
+
+    def restart_cold(self) -> None:
+        """Discard positions and prices; the books say ``closed``. What the market is stays known."""
+        for side in (LONG, SHORT):
+            self.ledger.closed_base[side] += self.standing(side)
+        fresh: dict[str, Any] = {
+            "map": None,
+            "measured": MeasuredPositions(),
+            "traded": VolumeProfile(),
+            "volume_known": False,
+            "mark_price": None,
+            "reported_mark_ms": None,
+            "mark_to_last": 1.0,
+            "last_price": None,
+            "index_price": None,
+            "open_interest_base": None,
+            "flow_ms": None,
+            "is_seeded": False,
+            "suspicion": Suspicion(),
+        }
+        for name, value in fresh.items():
+            setattr(self, name, value)
+        self.map_changed()
+
+
+def side_of(name: str) -> int:
+    """Index of a side.
+
+    >>> side_of("long"), side_of("short")
+    (0, 1)
+    """
+    return LONG if name == "long" else SHORT
+
+
+def by_side(values: Floats) -> tuple[float, float]:
+    """Sums of an array of shape (2, n).
+
+    >>> by_side(np.array([[1.0, 2.0], [3.0, 4.0]]))
+    (3.0, 7.0)
+    """
+    return float(values[LONG].sum()), float(values[SHORT].sum())

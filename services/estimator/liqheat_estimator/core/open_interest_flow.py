@@ -1,0 +1,138 @@
+"""Open interest and volume move positions in and out of the map.
+
+At each update: turnover closes a part of every layer, then the map is brought to the reported open interest: what is
+missing was opened at the prices traded since the last update, what is too much was closed in proportion. So afterwards
+longs = shorts = open interest.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from liqheat_estimator.core.bins import Floats, bin_of
+from liqheat_estimator.core.layers import Layers
+from liqheat_estimator.core.market_state import MarketState
+from liqheat_estimator.core.measured_positions import MeasuredPosition, reachable_bin
+from liqheat_estimator.core.parameters import DAY_MS, LONG, SHORT, EstimatorParameters
+from liqheat_estimator.core.volume_profile import VolumeProfile
+
+#: Updates between recounts of the totals; each costs about 30 µs.
+RECOUNT_EVERY = 256
+#: Longest time that turnover is applied for at once; beyond it hardly anything would be left.
+MAX_TURNOVER_MS = 90 * DAY_MS
+
+
+def apply_open_interest(
+    market: MarketState, open_interest_base: float, time_ms: int, layers: Layers, parameters: EstimatorParameters
+) -> None:
+    """Bring the map of a market with a mark to a reported open interest.
+
+    Parameters
+    ----------
+    open_interest_base : float
+        One side, in the coin.
+    time_ms : int
+        Event time of the report.
+    """
+    positions = market.map
+    assert positions is not None
+    market.flows += 1
+    if market.flows % RECOUNT_EVERY == 0:
+        positions.refresh_totals()
+    if market.flow_ms is not None and time_ms > market.flow_ms:
+        _turn_over(market, min(time_ms - market.flow_ms, MAX_TURNOVER_MS), layers)
+    market.open_interest_base = open_interest_base
+    needs = np.zeros(2)
+    for side in (LONG, SHORT):
+        target = max(open_interest_base - market.measured.quantity_base[side], 0.0)
+        needs[side] = target - _close_down_to(market, side, target)
+    if needs.any():
+        _open(market, needs, layers, parameters)
+    market.flow_ms = time_ms if market.flow_ms is None else max(time_ms, market.flow_ms)
+    _start_interval(market)
+
+
+def put_measured(
+    market: MarketState, account: str, side: int, quantity_base: float, liquidation_price: float | None
+) -> None:
+    """Replace what is known about an account's position; the estimate gives way to what is measured."""
+    ledger = market.ledger
+    old = market.measured.take(account)
+    if old is not None:
+        ledger.closed_base[old.side] += old.quantity_base
+    if quantity_base > 0:
+        place = None if liquidation_price is None else bin_of(liquidation_price)
+        place = reachable_bin(side, place, None if market.map is None else market.mark_bin)
+        dropped = market.measured.put(account, MeasuredPosition(side, quantity_base, place))
+        ledger.deposited_base[side] += quantity_base
+        if dropped is not None:
+            ledger.closed_base[dropped.side] += dropped.quantity_base
+        # The new position may stand in bins that the mark has been to since the last update.
+        market.swept_low_bin = market.swept_high_bin = market.mark_bin
+    if market.map is not None and market.open_interest_base is not None:
+        for each in (LONG, SHORT):
+            _close_down_to(market, each, max(market.open_interest_base - market.measured.quantity_base[each], 0.0))
+    market.map_changed()
+
+
+def _turn_over(market: MarketState, elapsed_ms: int, layers: Layers) -> None:
+    """Close what half-lives say, at most the volume: each trade closes at most its size on either side."""
+    positions = market.map
+    assert positions is not None
+    closed_share = 1.0 - np.exp2(-elapsed_ms / layers.half_life_ms)
+    volume_is_known = market.volume_known and "trades" not in market.interrupted
+    volume_base = market.traded.total_base() if volume_is_known else None
+    for side in (LONG, SHORT):
+        closing = positions.total[side] * closed_share
+        closed = float(closing.sum())
+        if closed <= 0:
+            continue
+        bound = 1.0 if volume_base is None else min(volume_base / closed, 1.0)
+        positions.multiply(side, 1.0 - closed_share * bound)
+        market.ledger.closed_base[side] += closed * bound
+        market.map_changed()
+
+
+def _close_down_to(market: MarketState, side: int, target: float) -> float:
+    """Close estimated positions in proportion until at most the target is left; what stands then, in the coin."""
+    positions = market.map
+    assert positions is not None
+    standing = positions.standing(side)
+    if standing <= target:
+        return standing
+    positions.multiply(side, target / standing)
+    market.ledger.closed_base[side] += standing - target
+    market.map_changed()
+    return target
+
+
+def _open(market: MarketState, needs: Floats, layers: Layers, parameters: EstimatorParameters) -> None:
+    positions = market.map
+    assert positions is not None
+    shifts = market.layer_shifts(parameters)
+    if not market.is_seeded:
+        # Nothing is known about these positions but how many there are: they stand as the prior says.
+        positions.seed(needs[:, None] * layers.shares, shifts, layers.seed_width_bins, market.mark_bin)
+        market.is_seeded = True
+    else:
+        first_bin, profile = _opening_prices(market)
+        positions.deposit(needs[:, None] * layers.opening_weights, first_bin, profile, shifts, market.mark_bin)
+    for side in (LONG, SHORT):
+        market.ledger.deposited_base[side] += float(needs[side])
+    market.map_changed()
+
+
+def _opening_prices(market: MarketState) -> tuple[int, Floats]:
+    """Where the new positions were opened: over the volume, without volume over the way of the mark."""
+    traded = market.traded
+    total = traded.total_base()
+    if total > 0:
+        return traded.first_bin, traded.quantity_base / total
+    count = market.swept_high_bin - market.swept_low_bin + 1
+    return market.swept_low_bin, np.full(count, 1.0 / count)
+
+
+def _start_interval(market: MarketState) -> None:
+    market.traded = VolumeProfile()
+    market.volume_known = market.has_trades
+    market.swept_low_bin = market.swept_high_bin = market.mark_bin

@@ -1,0 +1,60 @@
+"""What the model assumes. Every number here is a stated prior; none was fitted to a market yet (docs/model.md)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+MINUTE_MS = 60_000
+
+#: Bins of a market's window, about e^±1.02 of the mark.
+WINDOW_BINS = 2_048
+LONG, SHORT = 0, 1
+
+
+@dataclass(frozen=True, slots=True)
+class EstimatorParameters:
+    """Settings of the fold. Another value is another map, so all that matters is named in ``model_version``.
+
+    Attributes
+    ----------
+    leverages : tuple of float
+        Leverage classes at opening, rising.
+    open_interest_shares : tuple of float
+        Share of the standing open interest in each class; sums to 1. Near the published mix of Hyperliquid: up to 3x
+        36 %, 3x to 7x 48 %, above 16 %.
+    half_life_hours : tuple of float
+        Time in which half of a class's positions are closed by their owners.
+    daily_volatility : float
+        Standard deviation of a day's log return, assumed for where positions older than the data were opened.
+    typical_position_usd : float
+        Notional by which the margin tier is looked up: sizes of positions are not public.
+    default_maintenance_margin_rate, default_max_leverage : float
+        Used until the market's instrument is known.
+    mark_stale_after_ms : int
+        A reported mark older than this is replaced by an estimate from trades.
+    """
+
+    cadence_ms: int = 1_000
+    leverages: tuple[float, ...] = (2, 3, 4, 5, 7, 10, 15, 20, 30, 50, 75, 125)
+    open_interest_shares: tuple[float, ...] = (0.20, 0.16, 0.17, 0.18, 0.13, 0.07, 0.03, 0.03, 0.01, 0.01, 0.005, 0.005)
+    half_life_hours: tuple[float, ...] = (240, 192, 144, 120, 72, 48, 24, 18, 12, 6, 4, 2)
+    daily_volatility: float = 0.025
+    typical_position_usd: float = 25_000.0
+    default_maintenance_margin_rate: float = 0.005
+    default_max_leverage: float = 100.0
+    mark_stale_after_ms: int = 3_000
+    model_version: str = "open-interest-flow-1"
+
+    def __post_init__(self) -> None:
+        if not len(self.leverages) == len(self.open_interest_shares) == len(self.half_life_hours):
+            raise ValueError("leverages, open_interest_shares and half_life_hours need one value a class")
+        if abs(sum(self.open_interest_shares) - 1) > 1e-9:
+            raise ValueError(f"open_interest_shares sum to {sum(self.open_interest_shares)}, not 1")
+        if list(self.leverages) != sorted(self.leverages) or self.leverages[0] <= 1:
+            raise ValueError("leverages must rise and be above 1")
+        if min(self.half_life_hours) <= 0 or min(self.open_interest_shares) < 0:
+            raise ValueError("half-lives must be positive and shares not negative")
+        if self.cadence_ms <= 0:
+            raise ValueError(f"cadence_ms must be positive, not {self.cadence_ms}")
