@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clusterer_runs import Run
+from clusterer_runs import LEGAL_BEFORE, Run
 from liqheat_clusterer.core.clusterer_fold import ClustererFold
 from liqheat_clusterer.core.parameters import Parameters
 from synthetic_grids import BINS, FIRST_BIN, START_MS, GridSettings, Hump, MapBuilder, build_grid, encode_grid
@@ -71,40 +71,46 @@ class Wanderer:
         scope.consumed_long_usd = scope.consumed_long_usd if chance.random() < 0.99 else 0.0
 
 
-@pytest.mark.parametrize("seed", range(8))
-def test_every_life_is_legal_and_every_output_valid(seed: int):
-    wanderer, run = Wanderer(seed), Run(QUICK)
-    for number in range(500):
-        run.apply(wanderer.next_grid())
-        if number % 170 == 169:
-            run.fold.history_lost(run.state, number, number + 1)
-        if number % 230 == 229:
-            run.fold.quarantine_released(run.state)
-        for scope in run.state.scopes.values():
-            assert len(scope.clusters) <= QUICK.maximum_clusters
-            assert len(scope.reacting) <= QUICK.maximum_clusters
-    assert run.state.event_count == run.sequences["liquidation-clusters-v1/None"]
-
-
-def test_the_wandering_market_sees_every_kind_of_event():
-    seen: set[str] = set()
+@pytest.fixture(scope="module")
+def wandering_runs() -> list[Run]:
+    """Runs over wandering markets; every output was checked on the way, and every bound."""
+    runs = []
     for seed in range(8):
         wanderer, run = Wanderer(seed), Run(QUICK)
-        for _ in range(500):
-            seen |= {event["kind"] for event in run.apply(wanderer.next_grid())}
-    assert seen == {
-        "formed",
-        "grown",
-        "shrunk",
-        "merged",
-        "split",
-        "approached",
-        "touched",
-        "consumed",
-        "swept",
-        "expired",
-        "reaction",
+        for number in range(500):
+            run.apply(wanderer.next_grid())
+            if number % 170 == 169:
+                run.fold.history_lost(run.state, number, number + 1)
+            if number % 230 == 229:
+                run.fold.quarantine_released(run.state)
+            for scope in run.state.scopes.values():
+                assert len(scope.clusters) <= QUICK.maximum_clusters
+                assert len(scope.reacting) <= QUICK.maximum_clusters
+        runs.append(run)
+    return runs
+
+
+def test_every_life_is_legal_and_every_output_valid(wandering_runs: list[Run]):
+    for run in wandering_runs:
+        assert run.state.event_count == run.sequences["liquidation-clusters-v1/None"] > 50
+
+
+def test_the_wandering_markets_saw_every_kind_of_event(wandering_runs: list[Run]):
+    seen = {
+        value["kind"] for run in wandering_runs for topic, value in run.values if topic == "liquidation-clusters-v1"
     }
+    assert seen == set(LEGAL_BEFORE)
+
+
+def test_an_end_is_an_end(wandering_runs: list[Run]):
+    for run in wandering_runs:
+        ended: set[str] = set()
+        for topic, value in run.values:
+            if topic == "cluster-sets-v1":
+                assert not ended & {cluster["cluster_id"] for cluster in value["clusters"]}
+            elif value["kind"] in ("swept", "expired", "merged"):
+                assert value["cluster"]["cluster_id"] not in ended
+                ended.add(value["cluster"]["cluster_id"])
 
 
 def outputs(fold: ClustererFold, state, messages: list[bytes]) -> list:
