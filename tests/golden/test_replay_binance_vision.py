@@ -15,12 +15,16 @@ from liqheat_ingest.sources.replay import open_replay
 from liqheat_shared.contracts.market_events import MARKET_EVENT
 from liqheat_shared.contracts.topics import MARKET_EVENTS
 
-METRICS = """create_time,symbol,sum_open_interest,sum_open_interest_value,count_toptrader_long_short_ratio,sum_toptrader_long_short_ratio,count_long_short_ratio,sum_taker_long_short_vol_ratio
+METRICS = """create_time,symbol,sum_open_interest,sum_open_interest_value,count_toptrader_long_short_ratio,\
+sum_toptrader_long_short_ratio,count_long_short_ratio,sum_taker_long_short_vol_ratio
 2025-12-01 00:05:00,BTCUSDT,90000.0,8100000000.0,,,,
 2025-12-01 00:10:02,BTCUSDT,90100.0,8118010000.0,,,,
 2025-12-01 00:15:00,BTCUSDT,90200.0,8109882000.0,,,,
 """
-KLINES_HEADER = "open_time,open,high,low,close,volume,close_time,quote_volume,count,taker_buy_volume,taker_buy_quote_volume,ignore\n"
+KLINES_HEADER = (
+    "open_time,open,high,low,close,volume,close_time,quote_volume,count,"
+    "taker_buy_volume,taker_buy_quote_volume,ignore\n"
+)
 #: 2025-12-01 00:05 to 00:10.
 KLINE = "1764547500000,90000,90300.5,89950,90100,12.5,1764547799999,1126000,900,7.5,675000,0\n"
 START_MS = 1_764_547_200_000

@@ -21,7 +21,8 @@ hyperliquid,BTC,1781222400013000,1781222400013000,,sell,63621.0,1e-05
 hyperliquid,BTC,1781222400013000,1781222400013000,,sell,63621.0,0.00012
 hyperliquid,BTC,1781222400410000,1781222400413000,,buy,63622.0,0.5
 """
-TICKER = b"""exchange,symbol,timestamp,local_timestamp,funding_timestamp,funding_rate,predicted_funding_rate,open_interest,last_price,index_price,mark_price
+TICKER = b"""exchange,symbol,timestamp,local_timestamp,funding_timestamp,funding_rate,predicted_funding_rate,\
+open_interest,last_price,index_price,mark_price
 hyperliquid,BTC,1781222400400000,1781222400400000,,1.25e-05,,31801.55286,,63588.0,63568.0
 """
 

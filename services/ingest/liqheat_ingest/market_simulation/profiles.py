@@ -57,14 +57,15 @@ VENUES: tuple[VenueProfile, ...] = (
     VenueProfile("sim-beta", 0.4, 15, "throttled"),
 )
 
-#: Leverage at opening and how often, by notional. High leverage dies early, so what stands is lower: near a third
-#: below 3x, half between 3x and 7x, a sixth above.
+#: Leverage at opening and how often, by notional. High leverage dies early, so what stands is lower: about a third up
+#: to 3x, half from there to 7x, a sixth above, as measured on chain.
 LEVERAGE_MIX: tuple[tuple[float, float], ...] = (
-    (2.0, 0.28),
-    (3.0, 0.20),
-    (5.0, 0.28),
-    (8.0, 0.08),
-    (10.0, 0.08),
-    (20.0, 0.05),
-    (40.0, 0.03),
+    (2.0, 0.16),
+    (3.0, 0.17),
+    (4.0, 0.14),
+    (5.0, 0.30),
+    (8.0, 0.06),
+    (10.0, 0.07),
+    (20.0, 0.06),
+    (40.0, 0.04),
 )

@@ -120,13 +120,14 @@ def recognise(path: Path, wanted: Wanted, specs: Specs) -> DataFile:
 
 def _from_header(path: Path, header: bytes, second: bytes, wanted: Wanted, specs: Specs) -> DataFile:
     resolve = _resolver(wanted, specs)
+    market = _named_market(path, second)
     if header == tardis.TRADES_HEADER:
         # Tardis gives liquidations the very same header; the name is all that tells them apart.
         if "liquidation" in path.name:
-            return DataFile(path, "tardis-liquidations", True, tardis.liquidations(resolve), None)
-        return DataFile(path, "tardis-trades", True, tardis.trades(resolve), None)
+            return DataFile(path, "tardis-liquidations", True, tardis.liquidations(resolve), market)
+        return DataFile(path, "tardis-trades", True, tardis.trades(resolve), market)
     if header == tardis.TICKER_HEADER:
-        return DataFile(path, "tardis-ticker", True, tardis.derivative_ticker(resolve), None)
+        return DataFile(path, "tardis-ticker", True, tardis.derivative_ticker(resolve), market)
     if header == binance_vision.METRICS_HEADER:
         columns = second.split(b",")
         symbol = columns[1] if len(columns) > 1 else b""
@@ -144,6 +145,16 @@ def _from_header(path: Path, header: bytes, second: bytes, wanted: Wanted, specs
         f"{path}: not a format that can be replayed: its first line is {shown!r}. Known are Tardis CSV (trades, "
         "derivative_ticker, liquidations) and Binance Vision CSV (metrics, klines, fundingRate)"
     )
+
+
+def _named_market(path: Path, first_row: bytes) -> Market | None:
+    """The market that a Tardis file's name and first row agree on; a name such as PERPETUALS stands for many."""
+    named = tardis_name(path)
+    columns = first_row.split(b",")
+    if named is None or len(columns) < 2 or columns[1] != named[1].encode():
+        return None
+    spec = find_instrument(columns[0].decode("utf-8", "replace"), named[1])
+    return spec.market if spec is not None else None
 
 
 def _is_kline(line: bytes) -> bool:

@@ -149,16 +149,10 @@ def merge(
 
 def _may_have(file: DataFile, coins: frozenset[str], days: Sequence[int]) -> bool:
     """Whether a file can hold a chosen coin and day, told from its name without reading it."""
-    if file.market is not None:
-        return not coins or file.market.coin in coins
-    named = tardis_name(file.path)
-    if named is None:
-        return True
-    day, symbol = named
-    if days and utc_ms(f"{day} 00:00:00".encode()) * 1000 // DAY_US not in days:
+    if coins and file.market is not None and file.market.coin not in coins:
         return False
-    # A name such as PERPETUALS stands for many symbols, so only a short one without the coin in it decides.
-    return not coins or len(symbol) > 9 or any(coin in symbol.upper() for coin in coins)
+    named = tardis_name(file.path)
+    return named is None or not days or utc_ms(f"{named[0]} 00:00:00".encode()) * 1000 // DAY_US in days
 
 
 def _nothing_left(paths: Sequence[Path], coins: Sequence[str], refused: list[str]) -> str:
