@@ -126,6 +126,9 @@ class StackPlan:
         }
         if service == "api":
             own |= {"LIQHEAT_API_PORT": str(self.ports.api), "LIQHEAT_API_HOST": LOOPBACK}
+        if service in ("estimator", "clusterer"):
+            # Static membership: a worker that died has its partitions back as soon as it is started again.
+            own[f"LIQHEAT_{service.upper()}_INSTANCE_ID"] = "one-machine"
         # A thread pool a process for small matrices costs memory and, on few cores, time.
         frugal = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
         return frugal | inherited | own
