@@ -1,0 +1,1 @@
+"""Closed heatmap columns as the projector stores them and the api reads them: compressed chunks, aligned in time."""
