@@ -53,11 +53,22 @@ class Layers:
 class LayerShifts:
     """Distance entry to liquidation in bins, split into whole bins and the rest; shape (2, layers).
 
-    A position opened in bin j is liquidated in bins ``j + whole`` (part ``1 - rest``) and ``j + whole + 1`` (``rest``).
+    A position opened in bin j is liquidated in bins ``j + whole`` (part ``near``) and ``j + whole + 1`` (part ``far``);
+    the parts have shape (2, layers, 1). ``lowest`` and ``highest`` are the extremes of ``whole``.
     """
 
     whole: Integers
-    rest: Floats
+    near: Floats
+    far: Floats
+    lowest: int
+    highest: int
+
+    @classmethod
+    def of(cls, distances: Floats) -> LayerShifts:
+        """From distances in bins, shape (2, layers)."""
+        whole = np.floor(distances)
+        far = (distances - whole)[:, :, None]
+        return cls(whole.astype(np.int64), 1.0 - far, far, int(whole.min()), int(whole.max()))
 
 
 def layer_shifts(
@@ -75,7 +86,7 @@ def layer_shifts(
     Examples
     --------
     >>> shifts = layer_shifts(EstimatorParameters())
-    >>> (shifts.whole + shifts.rest)[:, 9].round(3).tolist()  # 50x: 1.5 % below for longs, 1.5 % above for shorts
+    >>> (shifts.whole + shifts.far[:, :, 0])[:, 9].round(3).tolist()  # 50x
     [-15.19, 14.815]
     """
     if tiers is None:
@@ -104,8 +115,7 @@ def layer_shifts(
                 fee_rate=fee_rate,
             )
             distances[side, index] = _bins_between(sign, price)
-    whole = np.floor(distances)
-    return LayerShifts(whole.astype(np.int64), distances - whole)
+    return LayerShifts.of(distances)
 
 
 def _bins_between(sign: int, relative_price: float) -> float:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from liqheat_estimator.core.bins import Floats, bin_of, centre_prices
+from liqheat_estimator.core.bins import Floats, bin_of, centre_price
 from liqheat_estimator.core.layers import LayerShifts, layer_shifts
 from liqheat_estimator.core.ledger import Ledger
 from liqheat_estimator.core.measured_positions import MeasuredPositions
-from liqheat_estimator.core.parameters import LONG, SHORT, WINDOW_BINS, EstimatorParameters
+from liqheat_estimator.core.parameters import LONG, SHORT, EstimatorParameters
 from liqheat_estimator.core.position_map import PositionMap
 from liqheat_estimator.core.volume_profile import VolumeProfile
 from liqheat_shared.contracts.liquidation_grids import MarketState as MarketPhase
@@ -128,7 +128,7 @@ class MarketState:
             assert self.map is not None
             density = self.map.density()
             self.measured.add_to(density, self.map.first_bin)
-            density *= centre_prices(self.map.first_bin, WINDOW_BINS)
+            density *= self.map.prices()
             self.usd_map = self.map.first_bin, density
         return self.usd_map
 
@@ -138,7 +138,7 @@ class MarketState:
             return 0.0
         place = bin_of(price)
         base = self.map.density_at(side, place) + self.measured.at(side, place)
-        return base * float(centre_prices(place, 1)[0])
+        return base * centre_price(place)
 
     def map_changed(self) -> None:
         """Forget what was derived from the map."""
@@ -176,12 +176,3 @@ def side_of(name: str) -> int:
     (0, 1)
     """
     return LONG if name == "long" else SHORT
-
-
-def by_side(values: Floats) -> tuple[float, float]:
-    """Sums of an array of shape (2, n).
-
-    >>> by_side(np.array([[1.0, 2.0], [3.0, 4.0]]))
-    (3.0, 7.0)
-    """
-    return float(values[LONG].sum()), float(values[SHORT].sum())

@@ -42,11 +42,10 @@ def apply_open_interest(
     if market.flow_ms is not None and time_ms > market.flow_ms:
         _turn_over(market, min(time_ms - market.flow_ms, MAX_TURNOVER_MS), layers)
     market.open_interest_base = open_interest_base
-    needs = np.zeros(2)
-    for side in (LONG, SHORT):
-        target = max(open_interest_base - market.measured.quantity_base[side], 0.0)
-        needs[side] = target - _close_down_to(market, side, target)
-    if needs.any():
+    targets = _targets(market)
+    standing = _close_down_to(market, targets)
+    needs = [targets[LONG] - standing[LONG], targets[SHORT] - standing[SHORT]]
+    if needs != [0.0, 0.0]:
         _open(market, needs, layers, parameters)
     market.flow_ms = time_ms if market.flow_ms is None else max(time_ms, market.flow_ms)
     _start_interval(market)
@@ -70,8 +69,7 @@ def put_measured(
         # The new position may stand in bins that the mark has been to since the last update.
         market.swept_low_bin = market.swept_high_bin = market.mark_bin
     if market.map is not None and market.open_interest_base is not None:
-        for each in (LONG, SHORT):
-            _close_down_to(market, each, max(market.open_interest_base - market.measured.quantity_base[each], 0.0))
+        _close_down_to(market, _targets(market))
     market.map_changed()
 
 
@@ -80,45 +78,55 @@ def _turn_over(market: MarketState, elapsed_ms: int, layers: Layers) -> None:
     positions = market.map
     assert positions is not None
     closed_share = 1.0 - np.exp2(-elapsed_ms / layers.half_life_ms)
-    volume_is_known = market.volume_known and "trades" not in market.interrupted
-    volume_base = market.traded.total_base() if volume_is_known else None
+    closed = np.add.reduce(positions.total * closed_share, axis=1).tolist()
+    if market.volume_known and "trades" not in market.interrupted:
+        volume_base = market.traded.total_base()
+        bounds = [1.0 if each <= volume_base else volume_base / each for each in closed]
+        positions.multiply(1.0 - closed_share * np.array(bounds)[:, None])
+        closed = [each * bound for each, bound in zip(closed, bounds, strict=True)]
+    else:
+        positions.multiply(1.0 - closed_share[None, :])
     for side in (LONG, SHORT):
-        closing = positions.total[side] * closed_share
-        closed = float(closing.sum())
-        if closed <= 0:
-            continue
-        bound = 1.0 if volume_base is None else min(volume_base / closed, 1.0)
-        positions.multiply(side, 1.0 - closed_share * bound)
-        market.ledger.closed_base[side] += closed * bound
-        market.map_changed()
+        market.ledger.closed_base[side] += closed[side]
+    market.map_changed()
 
 
-def _close_down_to(market: MarketState, side: int, target: float) -> float:
-    """Close estimated positions in proportion until at most the target is left; what stands then, in the coin."""
+def _targets(market: MarketState) -> list[float]:
+    """Estimated positions that there should be by side: the open interest that isn't measured."""
+    assert market.open_interest_base is not None
+    return [max(market.open_interest_base - measured, 0.0) for measured in market.measured.quantity_base]
+
+
+def _close_down_to(market: MarketState, targets: list[float]) -> list[float]:
+    """Close estimated positions in proportion until at most the targets are left; what stands then, by side."""
     positions = market.map
     assert positions is not None
-    standing = positions.standing(side)
-    if standing <= target:
+    standing: list[float] = np.add.reduce(positions.total, axis=1).tolist()
+    kept = [min(have, target) for have, target in zip(standing, targets, strict=True)]
+    if kept == standing:
         return standing
-    positions.multiply(side, target / standing)
-    market.ledger.closed_base[side] += standing - target
+    factors = [left / have if have > 0 else 1.0 for left, have in zip(kept, standing, strict=True)]
+    positions.multiply(np.array(factors)[:, None])
+    for side in (LONG, SHORT):
+        market.ledger.closed_base[side] += standing[side] - kept[side]
     market.map_changed()
-    return target
+    return kept
 
 
-def _open(market: MarketState, needs: Floats, layers: Layers, parameters: EstimatorParameters) -> None:
+def _open(market: MarketState, needs: list[float], layers: Layers, parameters: EstimatorParameters) -> None:
     positions = market.map
     assert positions is not None
     shifts = market.layer_shifts(parameters)
+    amounts = np.array(needs)[:, None]
     if not market.is_seeded:
         # Nothing is known about these positions but how many there are: they stand as the prior says.
-        positions.seed(needs[:, None] * layers.shares, shifts, layers.seed_width_bins, market.mark_bin)
+        positions.seed(amounts * layers.shares, shifts, layers.seed_width_bins, market.mark_bin)
         market.is_seeded = True
     else:
         first_bin, profile = _opening_prices(market)
-        positions.deposit(needs[:, None] * layers.opening_weights, first_bin, profile, shifts, market.mark_bin)
+        positions.deposit(amounts * layers.opening_weights, first_bin, profile, shifts, market.mark_bin)
     for side in (LONG, SHORT):
-        market.ledger.deposited_base[side] += float(needs[side])
+        market.ledger.deposited_base[side] += needs[side]
     market.map_changed()
 
 

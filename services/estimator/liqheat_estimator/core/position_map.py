@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 
-from liqheat_estimator.core.bins import Floats, centre_price, centre_prices
+from liqheat_estimator.core.bins import Floats, Integers, centre_price, centre_prices
 from liqheat_estimator.core.layers import LayerShifts
 from liqheat_estimator.core.parameters import LONG, SHORT, WINDOW_BINS
+from liqheat_estimator.core.volume_profile import MAX_BINS
 
 #: A layer's scale below this is multiplied into its cells: float64 keeps its precision.
 RENORMALISE_BELOW = 1e-6
 #: A layer that keeps less than this part of a deposit on the right side of the mark enters at the mark instead.
 MIN_KEPT = 1e-6
 _SIDES = (LONG, SHORT)
+#: Sign of the direction from the mark in which a side's positions lie.
+_AHEAD = np.array([-1, 1])[:, None, None]
+_STEPS = np.arange(MAX_BINS + 1)
+
+
+@cache
+def _row_starts(layers: int) -> Integers:
+    """Place of each layer's first cell in the flat mass array, shape (2, layers, 1)."""
+    return np.arange(2 * layers).reshape(2, layers, 1) * WINDOW_BINS
 
 
 class PositionMap:
@@ -35,7 +47,7 @@ class PositionMap:
         Part of each layer that stands for positions older than the data.
     """
 
-    __slots__ = ("first_bin", "mass", "scale", "seed_share", "tail_mass", "tail_moment", "total")
+    __slots__ = ("_priced", "first_bin", "mass", "scale", "seed_share", "tail_mass", "tail_moment", "total")
 
     def __init__(self, layers: int, mark_bin: int) -> None:
         self.first_bin = mark_bin - WINDOW_BINS // 2
@@ -45,6 +57,13 @@ class PositionMap:
         self.tail_moment: Floats = np.zeros((2, layers))
         self.total: Floats = np.zeros((2, layers))
         self.seed_share: Floats = np.zeros((2, layers))
+        self._priced: tuple[int, Floats] | None = None
+
+    def prices(self) -> Floats:
+        """Centre price of each bin of the window. Not to be written to."""
+        if self._priced is None or self._priced[0] != self.first_bin:
+            self._priced = self.first_bin, centre_prices(self.first_bin, WINDOW_BINS)
+        return self._priced[1]
 
     def standing(self, side: int) -> float:
         """Mass of a side in the coin."""
@@ -68,15 +87,15 @@ class PositionMap:
 
     # ---- closing
 
-    def multiply(self, side: int, factors: Floats | float) -> None:
-        """Keep a part of each layer of a side; factors are 0 to 1."""
-        self.scale[side] *= factors
-        self.total[side] *= factors
-        if self.scale[side].min() < RENORMALISE_BELOW:
-            self._renormalise(side)
+    def multiply(self, factors: Floats) -> None:
+        """Keep a part of each layer; factors are 0 to 1, of shape (2, layers) or (2, 1)."""
+        self.scale *= factors
+        self.total *= factors
+        if np.minimum.reduce(self.scale, axis=None) < RENORMALISE_BELOW:
+            self._renormalise()
 
-    def _renormalise(self, side: int) -> None:
-        for layer in np.flatnonzero(self.scale[side] < RENORMALISE_BELOW):
+    def _renormalise(self) -> None:
+        for side, layer in np.argwhere(self.scale < RENORMALISE_BELOW).tolist():
             factor = self.scale[side, layer]
             self.mass[side, layer] *= factor
             self.tail_mass[side, layer] *= factor
@@ -94,12 +113,11 @@ class PositionMap:
         start, end = max(low_bin - self.first_bin, 0), min(high_bin - self.first_bin + 1, WINDOW_BINS)
         if start < end:
             block = self.mass[side, :, start:end]
-            if block.any():
-                removed = block * self.scale[side, :, None]
-                by_layer = removed.sum(axis=1)
-                base = float(by_layer.sum())
-                usd = float((removed.sum(axis=0) * centre_prices(self.first_bin + start, end - start)).sum())
-                self.total[side] = np.maximum(self.total[side] - by_layer, 0.0)
+            by_bin = np.add.reduce(removed := block * self.scale[side, :, None], axis=0)
+            base = float(np.add.reduce(by_bin))
+            if base > 0:
+                usd = float(np.add.reduce(by_bin * self.prices()[start:end]))
+                self.total[side] = np.maximum(self.total[side] - np.add.reduce(removed, axis=1), 0.0)
                 block[...] = 0.0
         if low_bin < self.first_bin or high_bin >= self.first_bin + WINDOW_BINS:
             tail_base, tail_usd = self._consume_tails(side, low_bin, high_bin)
@@ -136,21 +154,22 @@ class PositionMap:
             Share of the volume in each bin, sums to 1.
         """
         count = len(profile)
-        index = (shifts.whole + (first_bin - self.first_bin))[:, :, None] + np.arange(count + 1)
+        index = (shifts.whole + (first_bin - self.first_bin))[:, :, None] + _STEPS[: count + 1]
         parts = np.zeros(index.shape)
-        parts[:, :, :count] = (1.0 - shifts.rest)[:, :, None] * profile
-        parts[:, :, 1:] += shifts.rest[:, :, None] * profile
+        np.multiply(shifts.near, profile, out=parts[:, :, :count])
+        parts[:, :, 1:] += shifts.far * profile
         mark = mark_bin - self.first_bin
-        np.multiply(parts[LONG], index[LONG] < mark, out=parts[LONG])
-        np.multiply(parts[SHORT], index[SHORT] > mark, out=parts[SHORT])
-        kept = parts.sum(axis=2)
-        lost = (kept < MIN_KEPT) & (amounts > 0)
-        if lost.any():
+        parts *= (index - mark) * _AHEAD > 0
+        kept = np.add.reduce(parts, axis=2)
+        if np.minimum.reduce(kept, axis=None) < MIN_KEPT:
+            lost = kept < MIN_KEPT
             kept[lost] = np.inf
             self._deposit_at_mark(np.where(lost, amounts, 0.0), shifts, mark_bin)
-        parts *= (amounts / (np.maximum(kept, MIN_KEPT) * self.scale))[:, :, None]
-        if index.min() >= 0 and index.max() < WINDOW_BINS:
-            rows = np.arange(self.mass.size // WINDOW_BINS).reshape(*amounts.shape, 1) * WINDOW_BINS
+        parts *= (amounts / (kept * self.scale))[:, :, None]
+        lowest = first_bin - self.first_bin + shifts.lowest
+        highest = first_bin - self.first_bin + shifts.highest + count
+        if lowest >= 0 and highest < WINDOW_BINS:
+            rows = _row_starts(amounts.shape[1])
             self.mass.reshape(-1)[index + rows] += parts
         else:
             for side in _SIDES:
@@ -180,10 +199,9 @@ class PositionMap:
             steps = np.arange(-reach, reach + 1)
             entries = np.exp(-0.5 * (steps / width) ** 2)
             for side in _SIDES:
-                rest = shifts.rest[side, layer]
                 parts = np.zeros(len(steps) + 1)
-                parts[:-1] = (1.0 - rest) * entries
-                parts[1:] += rest * entries
+                parts[:-1] = shifts.near[side, layer] * entries
+                parts[1:] += shifts.far[side, layer] * entries
                 first = mark - reach + int(shifts.whole[side, layer])
                 index = first + np.arange(len(parts))
                 parts *= (index < mark) if side == LONG else (index > mark)
@@ -193,8 +211,10 @@ class PositionMap:
 
     def _count_deposit(self, amounts: Floats, seed_share: float) -> None:
         grown = self.total + amounts
-        share = (self.seed_share * self.total + seed_share * amounts) / np.maximum(grown, 1e-300)
-        self.seed_share = np.where(grown > 0, share, 0.0)
+        seeded = self.seed_share * self.total
+        if seed_share > 0:
+            seeded += seed_share * amounts
+        self.seed_share = seeded / np.maximum(grown, 1e-300)
         self.total = grown
 
     def _add(self, side: int, layer: int, first: int, parts: Floats) -> None:
