@@ -22,6 +22,8 @@ SERVICES: dict[str, str] = {
     "api": "liqheat_api.server",
     "ingest": "liqheat_ingest.start",
 }
+#: Not needed for the first map and slow to load: it would take the processor from the broker's start.
+LOADED_LATE = ("clusterer",)
 USUAL_PORTS = {"kafka": 9092, "kafka controller": 9093, "redis": 6379, "api": 8080}
 
 

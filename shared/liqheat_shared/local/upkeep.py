@@ -19,7 +19,7 @@ from liqheat_shared.local.console import Console
 from liqheat_shared.local.http_probe import get
 from liqheat_shared.local.prepare import is_needed
 from liqheat_shared.local.running import RunningStack, StackFolder
-from liqheat_shared.local.stack import StackPlan
+from liqheat_shared.local.stack import LOADED_LATE, StackPlan
 from liqheat_shared.local.supervisor import Child, ChildSpec, Supervisor
 
 _POLL_SECONDS = 0.1
@@ -85,9 +85,13 @@ class Upkeep:
         if is_needed():
             await self._prepare(supervisor)
         await asyncio.to_thread(kafka.prepare)
+        late = [spec for spec in plan.service_specs() if spec.name in LOADED_LATE]
         for spec in [*plan.server_specs(), *plan.service_specs()]:
-            supervisor.add(spec)
+            if spec not in late:
+                supervisor.add(spec)
         await self._topics()
+        for spec in late:
+            supervisor.add(spec)
         await self._until_readable()
 
     async def _prepare(self, supervisor: Supervisor) -> None:
