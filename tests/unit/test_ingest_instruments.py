@@ -129,6 +129,8 @@ def test_a_pacer_waits_in_proportion_and_never_for_history() -> None:
     assert pacer.delay_s(1_004_000, wall_ms=1_550) == 0.5
     assert pacer.delay_s(1_004_000, wall_ms=9_000) == 0.0
     assert Pacer(inf).delay_s(1 << 60, wall_ms=0) == 0.0
+    # Started at 5,000 and first asked two seconds later: what fell due meanwhile is late, not postponed.
+    assert Pacer(1.0, 5_000, 5_000).delay_s(8_000, wall_ms=7_000) == 1.0
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "fast", "inf", "nan", ""])

@@ -106,8 +106,7 @@ def _simulate(settings: IngestSettings, options: Namespace) -> IngestRun:
     if options.speed == inf and until_ms is None:
         raise SourceError("the simulator has no end: --speed max needs --hours or --until-ms")
     source = start.simulator_source(settings, options.coin, history_end_ms, until_ms)
-    anchor_ms = now if options.history_end_ms is None else history_end_ms
-    pacer = start.simulator_pacer(options.speed, anchor_ms)
+    pacer = start.simulator_pacer(options.speed, options.history_end_ms, now)
     metrics = Metrics("ingest")
     return start.run_to_end(start.run_source(settings, source, pacer, options.ingest_epoch, _say, metrics))
 

@@ -13,8 +13,10 @@ class Pacer:
     speed : float
         Data seconds a second; ``inf``: never wait.
     data_anchor_ms : int or None
-        Data time that belongs to the first wall time asked with; None: the due time first asked for. What is due
-        before the anchor (a history) never waits.
+        Data time that belongs to the wall anchor; None: the due time first asked for. What is due before the anchor
+        (a history) never waits.
+    wall_anchor_ms : int or None
+        None: the wall time first asked with.
 
     Examples
     --------
@@ -23,12 +25,12 @@ class Pacer:
     (0.0, 0.75)
     """
 
-    def __init__(self, speed: float, data_anchor_ms: int | None = None) -> None:
+    def __init__(self, speed: float, data_anchor_ms: int | None = None, wall_anchor_ms: int | None = None) -> None:
         if not speed > 0:
             raise ValueError(f"a speed must be positive, not {speed}")
         self._speed = speed
         self._data_ms = data_anchor_ms
-        self._wall_ms: int | None = None
+        self._wall_ms = wall_anchor_ms
 
     def delay_s(self, due_ms: int, wall_ms: int) -> float:
         """Seconds to wait until a message that is due at this data time may leave."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, KafkaTimeoutError
 from aiokafka.partitioner import DefaultPartitioner
 
 from liqheat_ingest.message import Message
@@ -121,11 +122,17 @@ class Publisher:
         if batch is None:
             return
         batch.close()
-        try:
-            # Waits while an earlier batch of the partition has not left yet: this keeps the order.
-            future = await self._producer.send_batch(batch, slot[0], partition=slot[1])
-        except KafkaError as error:
-            raise self._failed(error) from error
+        deadline_s = time.monotonic() + self._settings.ingest_delivery_timeout_s
+        future = None
+        while future is None:
+            try:
+                # Waits while an earlier batch of the partition has not left yet: this keeps the order.
+                future = await self._producer.send_batch(batch, slot[0], partition=slot[1])
+            except KafkaTimeoutError as error:  # it was not taken, so trying again repeats nothing
+                if self._failure is not None or time.monotonic() > deadline_s:
+                    raise self._failed(self._failure or error) from error
+            except KafkaError as error:
+                raise self._failed(error) from error
         count = batch.record_count()
         future.add_done_callback(lambda done: self._acknowledge(done, count))
 

@@ -93,9 +93,12 @@ def replay_pacer(speed: float) -> Pacer:
     return Pacer(speed)
 
 
-def simulator_pacer(speed: float, started_ms: int) -> Pacer:
-    """The simulator's time is the wall time from its start on; its history does not wait."""
-    return Pacer(speed, started_ms)
+def simulator_pacer(speed: float, history_end_ms: int | None, now_ms: int) -> Pacer:
+    """The simulator's time is the wall time from its start on, or begins at a chosen end of its history.
+
+    The history itself does not wait, nor do the seconds between its end and now.
+    """
+    return Pacer(speed, now_ms, now_ms) if history_end_ms is None else Pacer(speed, history_end_ms)
 
 
 def run_to_end(main: Coroutine[Any, Any, IngestRun]) -> IngestRun:
