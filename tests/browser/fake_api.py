@@ -43,7 +43,10 @@ class FakeApi:
         self.incomplete = False
         self.backfilling = False
         self.columns_limit: int | None = None
+        self.away_for_data = False
         self.requests: list[str] = []
+        #: Path and Last-Event-ID of every stream that was opened.
+        self.streams: list[tuple[str, str]] = []
         self._moves: dict[str, float] = dict.fromkeys(COINS, 0.0)
         self._histories: dict[tuple[str, str, str], History] = {}
         self._shift_ms = 0
@@ -64,6 +67,17 @@ class FakeApi:
         """Send no more grids; the last one grows old."""
         self.stalled = True
         self._frozen_ms = self.now_ms() - 60_000
+        self.notify()
+
+    def resume(self) -> None:
+        """Send grids again."""
+        self.stalled = False
+        self._frozen_ms = None
+        self.notify()
+
+    def leave(self) -> None:
+        """Cut all connections and accept no more."""
+        self.away = True
         self.notify()
 
     def tick(self, coin: str = "BTC", move: float = 0.0) -> None:
@@ -246,13 +260,13 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     fake: FakeApi
 
-    def log_message(self, format: str, *arguments: object) -> None:
+    def log_message(self, *arguments: object) -> None:
         pass
 
     def do_GET(self) -> None:
         url = urlsplit(self.path)
         self.fake.requests.append(self.path)
-        if self.fake.away:
+        if self.fake.away or (self.fake.away_for_data and self.path.startswith("/v1")):
             self.close_connection = True
             self.connection.close()
             return
@@ -289,8 +303,9 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Connection", "close")
         self.end_headers()
         self.close_connection = True
-        seen = int(self.headers.get("Last-Event-ID", "0").split("-")[0])
-        seen = max(seen, self.fake.sequence)
+        resumed_from = self.headers.get("Last-Event-ID", "")
+        self.fake.streams.append((self.path, resumed_from))
+        seen = int(resumed_from.split("-")[0] or self.fake.sequence)
         self._event("grid", self.fake.grid(coin, scope), seen)
         while not self.fake.away:
             seen, events = self.fake.next_events(coin, scope, seen, STATUS_EVERY_SECONDS / 4)

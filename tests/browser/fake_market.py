@@ -6,6 +6,7 @@ when price crosses them: enough structure to look at and to count pixels on.
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass, field
 from typing import Any
@@ -78,44 +79,45 @@ class History:
         }
 
 
-def simulate(coin: str, scope: str, timeframe: Timeframe, now_ms: int, columns: int = COLUMNS) -> History:
+def simulate(coin: str, scope: str, timeframe: Timeframe, now_ms: int) -> History:
     """History that ends at the coin's price, with columns that close before ``now_ms``."""
+    candles, long_usd, short_usd = _drawn(coin, timeframe)
+    share = SCOPES[scope]
+    prices = {"open", "high", "low", "close"}
+    step_ms = TIMEFRAME_MS[timeframe]
+    end_ms = now_ms // step_ms * step_ms
+    return History(
+        timeframe=timeframe,
+        first_bin=centre_bin(COINS[coin][0]) - HALF_BINS,
+        open_time_ms=[end_ms - (COLUMNS - i) * step_ms for i in range(COLUMNS)],
+        candles={name: [float(v) * (1 if name in prices else share) for v in row] for name, row in candles.items()},
+        long_usd=long_usd * share,
+        short_usd=short_usd * share,
+        incomplete=[i % 97 == 50 for i in range(COLUMNS)],
+    )
+
+
+@functools.cache
+def _drawn(coin: str, timeframe: Timeframe) -> tuple[dict[str, Floats], Floats, Floats]:
+    """Candles and planes (bins, columns) in the scope of all venues; drawn once, the same in every run."""
     price, open_interest = COINS[coin]
     seed = sum(ord(letter) * 31**place for place, letter in enumerate(f"{coin}{timeframe}"))
     random = np.random.default_rng(seed % 2**32)
-    step_ms = TIMEFRAME_MS[timeframe]
-    volatility = DAILY_VOLATILITY * math.sqrt(step_ms / 86_400_000)
-    steps = random.normal(0, volatility, columns) * (1 + 1.6 * (random.random(columns) < 0.06))
-    closes = price * np.exp(np.cumsum(steps[::-1])[::-1] * -1)
-    closes = np.append(closes[1:], price)
+    days = math.sqrt(TIMEFRAME_MS[timeframe] / 86_400_000)
+    volatility = DAILY_VOLATILITY * days
+    steps = random.normal(0, volatility, COLUMNS) * (1 + 1.6 * (random.random(COLUMNS) < 0.06))
+    # Backwards from the price now: the last column closes at it.
+    closes = np.append((price * np.exp(-np.cumsum(steps[::-1])[::-1]))[1:], price)
     opens = np.append(closes[0], closes[:-1])
-    highs = np.maximum(opens, closes) * np.exp(np.abs(random.normal(0, volatility * 0.5, columns)))
-    lows = np.minimum(opens, closes) * np.exp(-np.abs(random.normal(0, volatility * 0.5, columns)))
-    volume = open_interest * 0.5 * math.sqrt(step_ms / 86_400_000) * random.lognormal(0, 0.5, columns)
-    planes, swept = _positions(closes, highs, lows, volume, random)
-    share = SCOPES[scope]
-    delta = volume * (np.sign(closes - opens) * 0.2 + random.normal(0, 0.1, columns))
-    end_ms = now_ms // step_ms * step_ms
-    values = dict(
-        zip(
-            CANDLE_NAMES,
-            (
-                opens, highs, lows, closes, volume * share, np.cumsum(delta) * share,
-                open_interest * share * (1 + 0.1 * np.sin(np.arange(columns) / 23)),
-                swept[0] * 0.3 * share, swept[1] * 0.3 * share, swept[0] * share, swept[1] * share,
-            ),
-            strict=True,
-        )
-    )  # fmt: skip
-    return History(
-        timeframe=timeframe,
-        first_bin=centre_bin(price) - HALF_BINS,
-        open_time_ms=[end_ms - (columns - i) * step_ms for i in range(columns)],
-        candles={name: [float(value) for value in row] for name, row in values.items()},
-        long_usd=planes[0] * share,
-        short_usd=planes[1] * share,
-        incomplete=[i % 97 == 50 for i in range(columns)],
-    )
+    highs = np.maximum(opens, closes) * np.exp(np.abs(random.normal(0, volatility * 0.5, COLUMNS)))
+    lows = np.minimum(opens, closes) * np.exp(-np.abs(random.normal(0, volatility * 0.5, COLUMNS)))
+    volume = open_interest * 0.5 * days * random.lognormal(0, 0.5, COLUMNS)
+    (long_usd, short_usd), (swept_long, swept_short) = _positions(closes, highs, lows, volume, random)
+    delta = volume * (np.sign(closes - opens) * 0.2 + random.normal(0, 0.1, COLUMNS))
+    standing = open_interest * (1 + 0.1 * np.sin(np.arange(COLUMNS) / 23))
+    rows = (opens, highs, lows, closes, volume, np.cumsum(delta), standing,
+            swept_long * 0.3, swept_short * 0.3, swept_long, swept_short)  # fmt: skip
+    return dict(zip(CANDLE_NAMES, rows, strict=True)), long_usd, short_usd
 
 
 def _positions(

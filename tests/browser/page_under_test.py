@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
 #: Counts of clearly cool (long) and warm (short) pixels in a part of the map's canvases, given as fractions.
 COUNT_COLOURS = """
@@ -33,7 +33,9 @@ NOW = (0.92, 0.0, 1.0, 1.0)
 class PageUnderTest:
     """A tab of its own, closed at the end of ``with``."""
 
-    def __init__(self, browser: Browser, url: str, width: int = 1440, height: int = 900, seen_guide: bool = True) -> None:
+    def __init__(
+        self, browser: Browser, url: str, width: int = 1440, height: int = 900, seen_guide: bool = True
+    ) -> None:
         self.url = url
         self.context = browser.new_context(locale="en-US", viewport={"width": width, "height": height})
         if seen_guide:
@@ -42,9 +44,14 @@ class PageUnderTest:
         self.tab.set_default_timeout(10_000)
         self.console_errors: list[str] = []
         self.requested: list[str] = []
-        self.tab.on("console", lambda message: self.console_errors.append(message.text) if message.type == "error" else None)
+        self.tab.on("console", self._heard)
         self.tab.on("pageerror", lambda error: self.console_errors.append(str(error)))
         self.tab.on("request", lambda request: self.requested.append(request.url))
+
+    def _heard(self, message: ConsoleMessage) -> None:
+        # The tests themselves read canvases back, which Chromium remarks upon.
+        if message.type in ("error", "warning") and not message.text.startswith("Canvas2D"):
+            self.console_errors.append(message.text)
 
     def __enter__(self) -> PageUnderTest:
         return self
@@ -61,6 +68,7 @@ class PageUnderTest:
     def ready(self) -> None:
         expect(self.tab.locator("#mark")).not_to_be_empty()
         expect(self.tab.locator("#empty")).to_be_hidden()
+        expect(self.tab.locator("#map")).to_have_attribute("aria-busy", "false")
         expect(self.tab.locator(".cluster").first).to_be_visible()
         self.settle()
 

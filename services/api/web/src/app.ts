@@ -7,7 +7,7 @@ import { listenToKeys } from "./keys.ts";
 import { MapScreen } from "./map_screen.ts";
 import { MarketSession, type Part } from "./market_session.ts";
 import { emptySentence } from "./model/empty_state.ts";
-import { formatPrice, longUsd } from "./model/format.ts";
+import { formatPrice, longPrice, longUsd } from "./model/format.ts";
 import { judge } from "./model/honesty.ts";
 import { AGGREGATED, formatState, parseState, type ViewState } from "./model/url_state.ts";
 import { Choices } from "./ui/choices.ts";
@@ -170,7 +170,7 @@ export class App {
     this.screen.showGrid();
     this.standing.show(this.screen.standing);
     setText(this.mark, formatPrice(grid.mark_price));
-    this.mark.title = `Mark price. Open interest ${longUsd(grid.open_interest_usd)}`;
+    this.mark.title = `Mark price ${longPrice(grid.mark_price)}. Open interest ${longUsd(grid.open_interest_usd)}`;
     this.showClusters();
   }
 

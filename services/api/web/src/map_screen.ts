@@ -29,6 +29,7 @@ export class MapScreen {
   private readonly chart: MapChart;
   private readonly slider: IntensitySlider;
   private readonly readout = new Readout(byId("readout"));
+  private readonly map = byId("map");
   private readonly empty = byId("empty");
   private readonly hint = byId("hint");
   private readonly intensityChosen: (intensity: IntensityUsd) => void;
@@ -123,6 +124,7 @@ export class MapScreen {
     this.empty.hidden = sentence === null;
     setText(this.empty, sentence ?? "");
     this.chart.element.classList.toggle("faded", faded);
+    this.map.setAttribute("aria-busy", String(this.session?.loading ?? true));
     this.showHint(sentence === null);
   }
 

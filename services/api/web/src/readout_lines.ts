@@ -25,7 +25,7 @@ export function readoutLines(hover: Hover, session: MarketSession, now: Standing
   }
   if (now !== null) {
     const way = usdOnTheWay(now, hover.price);
-    lines.push({ text: shortUsd(way.usd), quiet: `est. ${way.side}s between here and the mark now`, tone: "faint" });
+    lines.push({ text: shortUsd(way.usd), quiet: `estimated ${way.side}s from the mark to here`, tone: "faint" });
   }
   return lines;
 }

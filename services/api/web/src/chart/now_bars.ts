@@ -120,7 +120,9 @@ function drawRows(context: CanvasRenderingContext2D, rows: readonly Row[], large
   const colours: Record<Side, string> = { long: sideColour("long", 0.85), short: sideColour("short", 0.85) };
   for (const row of rows) {
     context.fillStyle = colours[row.side];
-    const gap = row.height >= 4 ? 1 : 0;
-    context.fillRect(left, row.y, Math.max(1, (row.usd / largest) * width), Math.max(1, row.height - gap));
+    // Whole pixels: edges between pixels would show as stripes.
+    const top = Math.round(row.y);
+    const height = Math.max(1, Math.round(row.y + row.height) - top - (row.height >= 4 ? 1 : 0));
+    context.fillRect(left, top, Math.max(1, (row.usd / largest) * width), height);
   }
 }

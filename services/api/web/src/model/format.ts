@@ -4,8 +4,8 @@ const NARROW = "\u00a0";
 export const NONE = "–";
 
 function digits(value: number, significant: number): string {
-  const decimals = value === 0 ? 0 : Math.max(0, significant - 1 - Math.floor(Math.log10(value) + 1e-9));
-  return value.toFixed(decimals);
+  const rounded = Number(value.toPrecision(significant));
+  return rounded.toFixed(Math.max(0, significant - 1 - Math.floor(Math.log10(rounded) + 1e-9)));
 }
 
 /** $182 M, $1.82 B, $940. */
@@ -36,9 +36,29 @@ export function priceDecimals(price: number): number {
   return Math.max(0, Math.min(10, 4 - Math.floor(Math.log10(price))));
 }
 
+/** By decimals: to build one takes a millisecond, and an axis asks for many. */
+const priceFormats = new Map<number, Intl.NumberFormat>();
+
+/** Below a thousandth the zeros are counted: 0.0₅8230 is 0.000008230. */
 export function formatPrice(price: number): string {
+  if (price > 0 && price < 0.001) {
+    const zeros = -Math.floor(Math.log10(price)) - 1;
+    const rest = Math.round(price * 10 ** (zeros + 4));
+    // 9.9996 rounds up to one zero less.
+    if (rest >= 10_000) return formatPrice(10 ** -zeros);
+    return `0.0${[...String(zeros)].map((digit) => "₀₁₂₃₄₅₆₇₈₉"[Number(digit)]).join("")}${rest}`;
+  }
+  return longPrice(price);
+}
+
+export function longPrice(price: number): string {
   const decimals = priceDecimals(price);
-  return price.toLocaleString("en-US", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
+  let format = priceFormats.get(decimals);
+  if (format === undefined) {
+    format = new Intl.NumberFormat("en-US", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
+    priceFormats.set(decimals, format);
+  }
+  return format.format(price);
 }
 
 /** 4.6 %, or +4.6 % when signed. */

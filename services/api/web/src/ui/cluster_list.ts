@@ -2,7 +2,7 @@
 
 import type { Cluster, Touch } from "../io/wire.ts";
 import type { Side } from "../model/colours.ts";
-import { age, formatPrice, fullTime, longUsd, NONE, percent, shortUsd, sigmas, touchText, wholePercent } from "../model/format.ts";
+import { age, formatPrice, fullTime, longPrice, longUsd, NONE, percent, shortUsd, sigmas, touchText, wholePercent } from "../model/format.ts";
 import { byId, make, setText, setTitle } from "./dom.ts";
 
 const PER_SIDE = 4;
@@ -124,7 +124,7 @@ function fillRow({ button, cells }: Row, cluster: Cluster, dataTimeMs: number): 
   setText(cells.touch, touch === null ? NONE : touchText(touch.probability, touch.base_rate));
   setTitle(cells.touch, touchTitle(cluster.touches));
   setTitle(cells.mass, `Estimated ${longUsd(cluster.mass_usd)} of ${cluster.side} positions`);
-  setTitle(cells.price, `Peak; band ${formatPrice(cluster.lower_price)} to ${formatPrice(cluster.upper_price)}`);
+  setTitle(cells.price, `Peak; band ${longPrice(cluster.lower_price)} to ${longPrice(cluster.upper_price)}`);
   setTitle(cells.sigma, "Distance in standard deviations of the 1-hour return");
   const facts = [
     cluster.reliable ? cluster.timeframe : `${cluster.timeframe} noise`,

@@ -47,8 +47,8 @@ export class Guide {
   open(): void {
     if (this.dialog.open) return;
     this.step = 0;
-    this.render();
     this.dialog.showModal();
+    this.render();
   }
 
   private render(): void {
