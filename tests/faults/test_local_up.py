@@ -220,6 +220,34 @@ def test_a_signal_during_the_start_ends_it(folder: Path, started: list[UpProcess
     assert "Traceback" not in up.text
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says what signals a process catches")
+def test_an_interrupt_that_make_keeps_to_itself_ends_it_too(folder: Path) -> None:
+    makefile, program = folder / "Makefile", folder / "program.py"
+    program.write_text(PROGRAM)
+    makefile.write_text(f"up:\n\t@exec {sys.executable} {program}\n")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("LIQHEAT_")}
+    with (folder / "shown.txt").open("wb") as file:
+        make = subprocess.Popen(
+            ["make", "-f", str(makefile), "up"],
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            env=environment | {"LIQHEAT_UP_LOCAL_DIR": str(folder)},
+            start_new_session=True,
+            # Whoever started the tests in the background had them ignore interrupts.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
+    try:
+        shown = folder / "shown.txt"
+        assert wait_until(lambda: "liqheat is up: " in shown.read_text(), 60), shown.read_text()
+        pids = {child["name"]: child["pid"] for child in json.loads((folder / "up.json").read_text())["children"]}
+        make.send_signal(signal.SIGINT)
+        make.wait(10)
+        assert nothing_lives(pids)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(make.pid, signal.SIGKILL)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ties a child to its parent")
 def test_a_killed_one_leaves_no_process_and_the_next_one_starts(folder: Path, started: list[UpProcess]) -> None:
     up = UpProcess(folder)

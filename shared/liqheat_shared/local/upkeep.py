@@ -17,6 +17,7 @@ from typing import Any
 from liqheat_shared.local.children import signal_group
 from liqheat_shared.local.console import Console
 from liqheat_shared.local.http_probe import get
+from liqheat_shared.local.make_parent import until_make_wants_to_end
 from liqheat_shared.local.prepare import is_needed
 from liqheat_shared.local.running import RunningStack, StackFolder
 from liqheat_shared.local.stack import LOADED_LATE, StackPlan
@@ -153,11 +154,14 @@ class Upkeep:
 
 async def _until(stop: asyncio.Event, failure: Awaitable[None], start: Awaitable[None]) -> None:
     """Start, and return when told to stop; raises what the start or a child failed with."""
-    stopping = asyncio.ensure_future(stop.wait())
-    tasks: set[asyncio.Future[Any]] = {stopping, asyncio.ensure_future(failure), asyncio.ensure_future(start)}
+    ends: set[asyncio.Future[Any]] = {
+        asyncio.ensure_future(stop.wait()),
+        asyncio.ensure_future(until_make_wants_to_end()),
+    }
+    tasks = ends | {asyncio.ensure_future(failure), asyncio.ensure_future(start)}
     pending = set(tasks)
     try:
-        while not stopping.done():
+        while not any(end.done() for end in ends):
             done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
