@@ -1,0 +1,204 @@
+"""Liquidation prices against the figures that venues and their users published."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import math
+import pkgutil
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import liqheat_estimator.core
+from liqheat_estimator.core.layers import Layers, layer_shifts
+from liqheat_estimator.core.margin import (
+    bankruptcy_price,
+    inverse_liquidation_price,
+    isolated_liquidation_price,
+    linear_liquidation_price,
+    liquidation_distance,
+    tier_of,
+)
+from liqheat_estimator.core.parameters import EstimatorParameters
+from liqheat_shared.contracts.market_events import MarginTier
+
+LINEAR = {
+    # name: (side, quantity, entry, margin, rate, amount, fee, price as printed, digits printed)
+    "binance-cross-long": (
+        1,
+        3_683.979,
+        1_456.84,
+        1_535_443.01 - 71_200.81144 - 56_354.57,
+        0.1,
+        135_365,
+        0,
+        1_153.26,
+        2,
+    ),
+    "binance-isolated-long": (1, 3_683.979, 1_456.84, 1_535_443.01, 0.1, 135_365, 0, 1_114.78, 2),
+    "binance-btc-isolated-long": (1, 109.488, 32_481.98, 1_535_443.01, 0.025, 16_300, 0, 18_778.73, 2),
+    "binance-btc-cross-long": (
+        1,
+        109.488,
+        32_481.98,
+        1_535_443.01 - 356_512.508 - 448_192.89,
+        0.025,
+        16_300,
+        0,
+        26_316.89,
+        2,
+    ),
+    "bybit-long-50x-mark-rule": (1, 1, 20_000, 400, 0.005, 0, 0, 19_698.49, 2),
+    "hyperliquid-btc-long": (1, 0.0015, 66_930, 20.043862, 0.01, 0, 0, 54_108.5104, 4),
+    "hyperliquid-btc-short": (-1, 0.00145, 68_139, 19.72573, 0.01, 0, 0, 80_933.616, 3),
+    "hyperliquid-sol-long": (1, 0.33, 145.83, 24.045107, 0.025, 0, 0, 74.83696, 5),
+    "bitmex-bankruptcy": (1, 20, 1_000, 10_000, 0, 0, 0, 500.0, 0),
+}
+INVERSE = {
+    # name: (side, contracts in USD, entry, margin, rate, amount, price as printed, digits printed)
+    "coin-m-long": (1, 1e7, 45_000, 101, 0.125, 11.605, 33_599.4, 1),
+    "bybit-long-10x": (1, 60_000, 50_000, 0.12, 0.005, 0, 45_681.82, 2),
+    "bybit-short-10x": (-1, 60_000, 50_000, 0.12, 0.005, 0, 55_277.78, 2),
+}
+
+
+@pytest.mark.parametrize("name", LINEAR)
+def test_linear_prices_agree_to_the_digits_printed(name: str) -> None:
+    *case, printed, digits = LINEAR[name]
+    assert round(linear_liquidation_price(*case), int(digits)) == printed
+
+
+def test_okx_counts_the_close_fee() -> None:
+    price = linear_liquidation_price(1, 0.5, 60_996, 5_000, 0.004, 0, 0.0005)
+    # Printed as 51,226.50, from inputs that were rounded; the formula on the printed inputs gives 51,226.52.
+    assert price == pytest.approx(51_226.50, abs=0.03)
+
+
+@pytest.mark.parametrize("name", INVERSE)
+def test_inverse_prices_agree_to_the_digits_printed(name: str) -> None:
+    *case, printed, digits = INVERSE[name]
+    assert round(inverse_liquidation_price(*case), int(digits)) == printed
+
+
+@given(
+    side=st.sampled_from([1, -1]),
+    leverage=st.floats(1.5, 125),
+    entry=st.floats(1e-6, 1e6),
+    rate_part=st.floats(0, 0.9),
+    is_inverse=st.booleans(),
+)
+def test_distance_is_the_price_and_lies_on_the_right_side(
+    side: int, leverage: float, entry: float, rate_part: float, is_inverse: bool
+) -> None:
+    rate = rate_part / (leverage + 1)  # less than the margin, else the position is liquidated when it opens
+    tier = MarginTier(
+        notional_floor_usd=0,
+        notional_cap_usd=None,
+        maintenance_margin_rate=rate,
+        maintenance_amount_usd=0,
+        max_leverage=200,
+    )
+    price = isolated_liquidation_price(side, entry, leverage, 1_000.0, [tier], is_inverse=is_inverse)
+    distance = liquidation_distance(side, leverage, rate, is_inverse=is_inverse)
+    assert price == pytest.approx(entry * math.exp(distance), rel=1e-9)
+    assert (price < entry) if side == 1 else (price > entry)
+    bankrupt = bankruptcy_price(side, entry, leverage, is_inverse=is_inverse)
+    assert (bankrupt <= price * (1 + 1e-12)) if side == 1 else (bankrupt >= price * (1 - 1e-12))
+
+
+def test_the_tier_is_the_one_at_the_liquidation_price() -> None:
+    tiers = [_tier(0, 0.005, 0), _tier(50_000, 0.01, 250)]
+    # 55,000 USD at entry is tier 2; near its liquidation price, 10x, it is worth less than 50,000: tier 1.
+    price = isolated_liquidation_price(1, 100.0, 10, 55_000, tiers)
+    assert tier_of(tiers, 55_000 * price / 100) is tiers[0]
+    assert price == pytest.approx(90 / 0.995)
+    # A short grows towards its liquidation: from tier 1 into tier 2, whose deduction keeps the requirement continuous.
+    price = isolated_liquidation_price(-1, 100.0, 5, 45_000, tiers)
+    assert tier_of(tiers, 45_000 * price / 100) is tiers[1]
+    assert price == pytest.approx((9_000 + 250 + 45_000) / (450 * 1.01))
+
+
+def test_tiers_that_answer_each_other_end_with_the_stricter_one() -> None:
+    tiers = [_tier(0, 0.005, 0), _tier(88_000, 0.05, 0)]  # not continuous: no deduction
+    price = isolated_liquidation_price(1, 100.0, 10, 96_000, tiers)
+    assert price in (pytest.approx(90 / 0.995), pytest.approx(90 / 0.95))
+
+
+def _tier(floor: float, rate: float, amount: float, leverage: float = 100.0) -> MarginTier:
+    return MarginTier(
+        notional_floor_usd=floor,
+        notional_cap_usd=None,
+        maintenance_margin_rate=rate,
+        maintenance_amount_usd=amount,
+        max_leverage=leverage,
+    )
+
+
+def test_impossible_leverage_has_no_distance() -> None:
+    with pytest.raises(ValueError, match="no liquidation price"):
+        liquidation_distance(1, 1.0, 0.005)
+
+
+@given(
+    rate=st.floats(0, 0.2),
+    leverage=st.floats(1, 200),
+    is_inverse=st.booleans(),
+    fee=st.floats(0, 0.002),
+)
+def test_layers_lie_below_for_longs_and_above_for_shorts(
+    rate: float, leverage: float, is_inverse: bool, fee: float
+) -> None:
+    shifts = layer_shifts(EstimatorParameters(), [_tier(0, rate, 0, leverage)], is_inverse=is_inverse, fee_rate=fee)
+    distance = shifts.whole + shifts.far[:, :, 0]
+    assert (distance[0] <= -1).all()
+    assert (distance[1] >= 1).all()
+    # More leverage is never farther away.
+    assert (abs(distance[:, 1:]) <= abs(distance[:, :-1]) + 1e-9).all()
+    assert (shifts.near >= 0).all()
+    assert (shifts.far >= 0).all()
+
+
+def test_classes_above_the_maximum_act_at_the_maximum() -> None:
+    shifts = layer_shifts(EstimatorParameters(), [_tier(0, 0.0125, 0, 40.0)])
+    distance = (shifts.whole + shifts.far[:, :, 0])[0]
+    expected = math.log((1 - 1 / 40) / (1 - 0.0125)) / 0.001
+    assert distance[-3:] == pytest.approx([expected] * 3)
+    assert distance[-4] < expected - 1
+
+
+def test_the_prior_is_near_the_published_mix() -> None:
+    parameters = EstimatorParameters()
+    layers = Layers.from_parameters(parameters)
+    shares = dict(zip(parameters.leverages, layers.shares, strict=True))
+    assert sum(share for leverage, share in shares.items() if leverage <= 3) == pytest.approx(0.36)
+    assert sum(share for leverage, share in shares.items() if 3 < leverage <= 7) == pytest.approx(0.48)
+    # With opening weights of share times decay rate, decay and openings leave the shares as they are.
+    decay = layers.shares * math.log(2) / layers.half_life_ms
+    assert decay.sum() * layers.opening_weights == pytest.approx(decay)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"open_interest_shares": (0.5, 0.4)}, "one value a class"),
+        ({"leverages": (2, 3), "open_interest_shares": (0.5, 0.4), "half_life_hours": (1, 1)}, "sum to 0.9"),
+        ({"leverages": (3, 2), "open_interest_shares": (0.5, 0.5), "half_life_hours": (1, 1)}, "must rise"),
+        ({"leverages": (2, 3), "open_interest_shares": (0.5, 0.5), "half_life_hours": (1, 0)}, "positive"),
+        ({"cadence_ms": 0}, "cadence_ms"),
+    ],
+)
+def test_parameters_that_make_no_sense_are_refused(change: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        EstimatorParameters(**change)  # type: ignore[arg-type]
+
+
+def _modules() -> list[str]:
+    package = liqheat_estimator.core
+    return [f"{package.__name__}.{module.name}" for module in pkgutil.iter_modules(package.__path__)]
+
+
+@pytest.mark.parametrize("name", _modules())
+def test_examples_of_the_docstrings_run(name: str) -> None:
+    assert doctest.testmod(importlib.import_module(name)).failed == 0

@@ -1,0 +1,264 @@
+"""Laws that hold for every sequence of events: books that balance, sides that agree, sweeps that leave nothing."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from estimator_market import COIN, START_MS, RandomMarket, encode, feed
+from liqheat_estimator.core.bins import bin_of, bins_of
+from liqheat_estimator.core.coin_state import CoinState
+from liqheat_estimator.core.estimator_fold import EstimatorFold
+from liqheat_estimator.core.layers import Layers, layer_shifts
+from liqheat_estimator.core.market_state import MarketState
+from liqheat_estimator.core.open_interest_flow import apply_open_interest, put_measured
+from liqheat_estimator.core.parameters import LONG, SHORT, WINDOW_BINS, EstimatorParameters
+from liqheat_estimator.core.position_map import PositionMap
+from liqheat_estimator.core.sweep import move_mark
+
+PARAMETERS = EstimatorParameters()
+LAYERS = Layers.from_parameters(PARAMETERS)
+
+STEP = st.one_of(
+    st.tuples(st.just("mark"), st.floats(-0.05, 0.05)),
+    st.tuples(st.just("mark"), st.floats(-1.5, 1.5)),  # far beyond the window
+    st.tuples(st.just("interest"), st.floats(0.0, 3.0)),
+    st.tuples(st.just("trade"), st.floats(-0.01, 0.01)),
+    st.tuples(st.just("wait"), st.floats(0.0, 400.0)),
+    st.tuples(st.just("long"), st.floats(0.0, 0.9)),
+    st.tuples(st.just("short"), st.floats(0.0, 0.9)),
+)
+
+
+class Market:
+    """One market driven step by step, with the laws checked after each."""
+
+    def __init__(self) -> None:
+        self.state = MarketState("alpha", "BTC")
+        self.state.has_trades = True
+        self.price = 100.0
+        self.now_ms = START_MS
+        move_mark(self.state, self.price, PARAMETERS)
+        apply_open_interest(self.state, 1_000.0, self.now_ms, LAYERS, PARAMETERS)
+
+    def step(self, kind: str, amount: float) -> None:
+        if kind == "mark":
+            self.price = float(np.clip(self.price * np.exp(amount), 1e-6, 1e9))
+            move_mark(self.state, self.price, PARAMETERS)
+            self.check_that_nothing_was_left_behind()
+        elif kind == "interest":
+            apply_open_interest(self.state, 1_000.0 * amount, self.now_ms, LAYERS, PARAMETERS)
+            self.check_sides(1_000.0 * amount)
+        elif kind == "trade":
+            self.state.traded.add(bin_of(self.price * np.exp(amount)), 40.0)
+        elif kind == "wait":
+            self.now_ms += int(amount * 3_600_000)
+        else:
+            account, quantity = f"0x{int(amount * 100) % 3}", round(300 * amount)
+            away = -amount if kind == "long" else amount
+            side = LONG if kind == "long" else SHORT
+            put_measured(self.state, account, side, quantity, self.price * (1 + away))
+
+    def check_books(self) -> None:
+        ledger = self.state.ledger
+        for side in (LONG, SHORT):
+            explained = self.state.standing(side) + ledger.consumed_base[side] + ledger.closed_base[side]
+            assert ledger.deposited_base[side] == pytest.approx(explained, rel=1e-9)
+
+    def check_map(self) -> None:
+        positions = self.state.map
+        assert positions is not None
+        for array in (positions.mass, positions.scale, positions.tail_mass, positions.total):
+            assert np.isfinite(array).all()
+            assert (array >= 0).all()
+        recounted = (positions.mass.sum(axis=2) + positions.tail_mass) * positions.scale
+        assert recounted.sum(axis=1) == pytest.approx(positions.total.sum(axis=1), rel=1e-9, abs=1e-9)
+        assert (positions.seed_share <= 1 + 1e-12).all()
+        self.check_that_nothing_was_left_behind()
+
+    def check_that_nothing_was_left_behind(self) -> None:
+        positions = self.state.map
+        assert positions is not None
+        place = bin_of(self.price) - positions.first_bin
+        assert 0 <= place < WINDOW_BINS
+        assert not positions.mass[LONG, :, place:].any()
+        assert not positions.mass[SHORT, :, : place + 1].any()
+        for side, _, bin_index in self.state.measured.accounts.values():
+            if bin_index is not None:
+                assert (bin_index < bin_of(self.price)) if side == LONG else (bin_index > bin_of(self.price))
+
+    def check_sides(self, open_interest: float) -> None:
+        for side in (LONG, SHORT):
+            expected = max(open_interest, self.state.measured.quantity_base[side])
+            assert self.state.standing(side) == pytest.approx(expected, rel=1e-9, abs=1e-9)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(STEP, max_size=40))
+def test_books_balance_and_maps_stay_legal(steps: list[tuple[str, float]]) -> None:
+    market = Market()
+    for kind, amount in steps:
+        market.step(kind, amount)
+        market.check_books()
+        market.check_map()
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10**6), st.lists(st.integers(-1_500, 1_500), max_size=6))
+def test_scrolling_conserves_mass_per_layer(seed: int, moves: list[int]) -> None:
+    random = np.random.default_rng(seed)
+    positions = PositionMap(12, 0)
+    positions.mass[LONG, :, :1_000] = random.random((12, 1_000))
+    positions.mass[SHORT, :, 1_100:] = random.random((12, WINDOW_BINS - 1_100))
+    positions.scale[...] = random.uniform(0.1, 1, (2, 12))
+    positions.refresh_totals()
+    before = positions.total.copy()
+    for mark_bin in moves:
+        positions.scroll(mark_bin)
+        positions.refresh_totals()
+        assert positions.total == pytest.approx(before, rel=1e-12)
+    positions.scroll(0)
+    assert (positions.mass[LONG] * positions.scale[LONG][:, None]).sum() <= before[LONG].sum() * (1 + 1e-12)
+
+
+def test_edge_mass_comes_back_when_the_window_does() -> None:
+    positions = PositionMap(12, 0)
+    positions.mass[LONG, 3, 10] = 5.0
+    positions.refresh_totals()
+    positions.scroll(500)
+    assert not positions.mass.any()
+    assert positions.tail_mass[LONG, 3] == 5.0
+    positions.scroll(0)
+    assert positions.mass[LONG, 3, 10] == 5.0
+    assert not positions.tail_mass.any()
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 10**6), width=st.integers(1, 60), away=st.integers(-40, 40), scroll=st.integers(-900, 900))
+def test_deposit_equals_the_slow_oracle(seed: int, width: int, away: int, scroll: int) -> None:
+    random = np.random.default_rng(seed)
+    shifts = layer_shifts(PARAMETERS)
+    positions = PositionMap(12, scroll)
+    mark_bin = scroll + int(random.integers(-100, 100))
+    amounts = random.exponential(10.0, (2, 12)) * (random.random((2, 12)) > 0.2)
+    positions.scale[...] = random.uniform(1e-3, 1.0, (2, 12))
+    profile = random.exponential(1.0, width)
+    profile /= profile.sum()
+    first = mark_bin + away - width // 2
+    positions.deposit(amounts, first, profile, shifts, mark_bin)
+    expected: dict[tuple[int, int, int], float] = {}
+    for side in (LONG, SHORT):
+        for layer in range(12):
+            cells: dict[int, float] = {}
+            for offset, share in enumerate(profile):
+                base = first + offset + int(shifts.whole[side, layer])
+                far = float(shifts.far[side, layer, 0])
+                for place, part in ((base, share * (1 - far)), (base + 1, share * far)):
+                    if (place < mark_bin) if side == LONG else (place > mark_bin):
+                        cells[place] = cells.get(place, 0.0) + part
+            total = sum(cells.values())
+            if total < 1e-6:
+                whole = int(shifts.whole[side, layer])
+                cells, total = {mark_bin + (min(whole, -1) if side == LONG else max(whole, 1)): 1.0}, 1.0
+            for place, part in cells.items():
+                expected[side, layer, place] = amounts[side, layer] * part / total
+    true_mass = positions.mass * positions.scale[:, :, None]
+    assert true_mass.sum() + (positions.tail_mass * positions.scale).sum() == pytest.approx(amounts.sum())
+    for (side, layer, place), amount in expected.items():
+        column = place - positions.first_bin
+        if 0 <= column < WINDOW_BINS:
+            assert true_mass[side, layer, column] == pytest.approx(amount, rel=1e-9, abs=1e-12)
+    assert positions.total == pytest.approx(amounts)
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 10**6), low=st.integers(-1_200, 1_200), count=st.integers(0, 300))
+def test_consume_equals_the_slow_oracle(seed: int, low: int, count: int) -> None:
+    random = np.random.default_rng(seed)
+    positions = PositionMap(12, 0)
+    positions.mass[...] = random.random(positions.mass.shape) * (random.random(positions.mass.shape) > 0.5)
+    positions.scale[...] = random.uniform(0.1, 1, (2, 12))
+    positions.refresh_totals()
+    before = positions.mass.copy()
+    base, usd = positions.consume(LONG, low, low + count)
+    slow_base = slow_usd = 0.0
+    for column in range(WINDOW_BINS):
+        if low <= column + positions.first_bin <= low + count:
+            here = float((before[LONG, :, column] * positions.scale[LONG]).sum())
+            slow_base += here
+            slow_usd += here * np.exp((column + positions.first_bin + 0.5) * 0.001)
+            assert not positions.mass[LONG, :, column].any()
+            before[LONG, :, column] = 0.0
+    assert (positions.mass == before).all()
+    assert base == pytest.approx(slow_base)
+    assert usd == pytest.approx(slow_usd)
+    recounted = (positions.mass.sum(axis=2) * positions.scale).sum(axis=1)
+    assert positions.total.sum(axis=1) == pytest.approx(recounted)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.floats(1e-9, 1e9), min_size=1, max_size=50))
+def test_bins_of_many_equal_bins_of_one(prices: list[float]) -> None:
+    many = bins_of(np.array(prices)).tolist()
+    for price, found in zip(prices, many, strict=True):
+        edge = abs(np.log(price) / 0.001 - round(np.log(price) / 0.001)) < 1e-9
+        assert found == bin_of(price) or (edge and abs(found - bin_of(price)) == 1)
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.integers(0, 10**6), st.integers(1, 3))
+def test_whole_logs_keep_the_books_and_replay_to_the_same_bytes(seed: int, venues: int) -> None:
+    log = RandomMarket(seed, venues).log(150)
+    fold = EstimatorFold()
+    state = fold.new(COIN)
+    outputs = [encode(emission) for emission in feed(fold, state, log)]
+    again = EstimatorFold()
+    other = again.new(COIN)
+    assert [encode(emission) for emission in feed(again, other, log)] == outputs
+    assert again.dump(other) == fold.dump(state)
+    _check_books(state)
+
+
+def _check_books(state: CoinState) -> None:
+    for market in state.markets.values():
+        for side in (LONG, SHORT):
+            ledger = market.ledger
+            explained = market.standing(side) + ledger.consumed_base[side] + ledger.closed_base[side]
+            assert ledger.deposited_base[side] == pytest.approx(explained, rel=1e-9)
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.integers(0, 10**6), st.lists(st.integers(0, 190), min_size=1, max_size=4))
+def test_restored_states_go_on_byte_for_byte(seed: int, cuts: list[int]) -> None:
+    log = RandomMarket(seed, 2).log(180)
+    fold = EstimatorFold()
+    straight = fold.new(COIN)
+    expected = [encode(emission) for emission in feed(fold, straight, log)]
+    state = fold.new(COIN)
+    outputs: list[bytes] = []
+    edges = [0, *sorted(cuts), len(log)]
+    for start, end in itertools.pairwise(edges):
+        outputs += [encode(emission) for emission in feed(fold, state, log[start:end])]
+        body = fold.dump(state)
+        state = fold.load(body, COIN)
+        assert fold.dump(state) == body
+    assert outputs == expected
+    assert fold.dump(state) == fold.dump(straight)
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(0, 10**6), st.integers(0, 60))
+def test_duplicates_change_no_output(seed: int, repeat_from: int) -> None:
+    log = RandomMarket(seed, 2).log(80)
+    fold = EstimatorFold()
+    plain, repeated = fold.new(COIN), fold.new(COIN)
+    expected = [encode(emission) for emission in feed(fold, plain, log)]
+    twice = [*log[: repeat_from + 20], *log[repeat_from:]]
+    assert [encode(emission) for emission in feed(fold, repeated, twice)] == expected
+    assert repeated.duplicates == 20
+    repeated.duplicates = 0
+    assert fold.dump(repeated) == fold.dump(plain)
