@@ -111,6 +111,13 @@ class FakeApi:
         self.notify()
         return opened
 
+    def resync(self, coin: str = "BTC") -> None:
+        """Tell the clients of a coin that they missed something."""
+        with self._changed:
+            for scope in SCOPES:
+                self._notices.append((self._sequence + 1, "resync", {"scope": scope, "coin": coin}))
+        self.notify()
+
     def history(self, coin: str, scope: str, timeframe: Timeframe) -> History:
         key = (coin, scope, timeframe)
         with self._changed:

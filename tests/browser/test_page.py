@@ -158,6 +158,21 @@ def test_a_closed_column_is_fetched_alone_and_appended(page: PageUnderTest, fake
     assert page.colours()["sum"] != before
 
 
+def test_a_reader_who_missed_something_fetches_everything_again(page: PageUnderTest, fake: FakeApi) -> None:
+    page.open()
+    fake.requests.clear()
+    fake.resync()
+    page.tab.wait_for_timeout(600)
+    for path in (
+        "/v1/grids/BTC",
+        "/v1/clusters/BTC",
+        "/v1/magnets/BTC",
+        "/v1/heatmap/BTC?scope=aggregated&timeframe=4h",
+    ):
+        assert any(request.startswith(path) for request in fake.requests), (path, fake.requests)
+    assert page.console_errors == []
+
+
 @pytest.mark.parametrize(
     ("phase", "label", "sentence"),
     [

@@ -6,6 +6,7 @@ import type { Cluster } from "./io/wire.ts";
 import { columnOpenMs } from "./model/timeframes.ts";
 import type { MarketSession } from "./market_session.ts";
 import type { Handles } from "./model/colours.ts";
+import { planesBetween } from "./model/heat_history.ts";
 import { youngHistoryHint } from "./model/empty_state.ts";
 import { percent, shortUsd } from "./model/format.ts";
 import { automaticHandles, handlesOf, intensityOf, separated, shifted, sliderBounds } from "./model/intensity.ts";
@@ -83,8 +84,8 @@ export class MapScreen {
     // A young map is framed anew with each column; later the reader's view is left alone.
     this.chart.setHistory(history, !this.fitted || columns < 30);
     this.fitted = history !== null;
-    this.chooseAutomatically();
     this.showOpen();
+    this.chooseAutomatically();
     this.showBands();
   }
 
@@ -149,7 +150,8 @@ export class MapScreen {
   private chooseAutomatically(): void {
     const history = this.session?.history ?? null;
     const now = this.now;
-    const planes = history !== null ? [history.long, history.short] : [];
+    const frame = this.chart.priceFrame;
+    const planes = history === null ? [] : frame === null ? [history.long, history.short] : planesBetween(history, frame.low, frame.high);
     if (now !== null && planes.length === 0) planes.push(encode(this.levels, now.longUsd), encode(this.levels, now.shortUsd));
     if (planes.length === 0) return;
     this.slider.setBounds(sliderBounds(planes));

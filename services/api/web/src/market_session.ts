@@ -40,6 +40,7 @@ export class MarketSession {
   private askedForColumnMs = -Infinity;
   private fetchingColumns = false;
   private everOpened = false;
+  private reloading = false;
   private lostInARow = 0;
 
   constructor(api: Api, coin: string, scope: string, timeframe: Timeframe, changed: (part: Part) => void) {
@@ -160,9 +161,23 @@ export class MarketSession {
     } else if (name === "magnets" && this.isMine(value as MagnetList)) {
       this.magnets = value as MagnetList;
       this.changed("magnets");
-    } else if (name === "status") {
+    } else if (name === "resync") void this.reload();
+    else if (name === "status") {
       this.streamState = (value as StreamStatus).state;
       this.changed("connection");
+    }
+  }
+
+  /** Something was missed that the stream cannot tell any more: fetch everything again. */
+  private async reload(): Promise<void> {
+    if (this.reloading) return;
+    this.reloading = true;
+    try {
+      await this.load();
+    } catch (error) {
+      if (!this.stopped.signal.aborted) this.failed(error);
+    } finally {
+      this.reloading = false;
     }
   }
 

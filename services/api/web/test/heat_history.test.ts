@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { reducePlane, reductionLevel } from "../src/model/aggregation.ts";
-import { closedUntilMs, mergeHistory } from "../src/model/heat_history.ts";
+import { closedUntilMs, mergeHistory, planesBetween } from "../src/model/heat_history.ts";
 import { CANDLE_FIELDS, decodeHeatmap, MalformedHeatmap, type HeatmapPart } from "../src/model/heatmap_wire.ts";
 import { codeOfUsd, usdOfCode } from "../src/model/levels.ts";
 
@@ -85,6 +85,13 @@ test("new columns widen the bins, holes stay holes, and old columns keep every c
   assert.deepEqual([...merged.long], [0, 0, 0, 7, 1, 2, 0, 8, 3, 4, 0, 9]);
   assert.deepEqual(merged.candles.open, [1, 2, null, 4]);
   assert.equal(closedUntilMs(merged), 5 * HOUR);
+});
+
+test("the planes between two prices are those of their bins, both included", () => {
+  const history = mergeHistory(null, part([1, 2], 0, [1, 2, 3, 4, 5, 6, 7, 8], 4))!;
+  const price = (bin: number): number => Math.exp((bin + 0.5) * 0.001);
+  assert.deepEqual([...planesBetween(history, price(1), price(2))[0]!], [3, 4, 5, 6]);
+  assert.deepEqual([...planesBetween(history, price(-9), price(99))[0]!], [1, 2, 3, 4, 5, 6, 7, 8]);
 });
 
 test("a late column fills its hole", () => {

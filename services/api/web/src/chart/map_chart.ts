@@ -163,6 +163,16 @@ export class MapChart {
     return this.history === null ? 0 : Math.floor((openTimeMs - this.history.firstOpenMs) / this.history.stepMs);
   }
 
+  /** Prices that the map shows before the reader changes it: around the mark, and where price has been. */
+  get priceFrame(): { low: number; high: number } | null {
+    if (this.frame === null) return null;
+    const known = (values: readonly (number | null)[]): number[] => values.filter((value) => value !== null);
+    return {
+      low: Math.min(this.frame.low, ...known(this.history?.candles.low ?? [])),
+      high: Math.max(this.frame.high, ...known(this.history?.candles.high ?? [])),
+    };
+  }
+
   /** Height of the map without the lower pane and the time axis. */
   mapHeight(): number {
     return this.chart.panes()[0]!.getHeight();

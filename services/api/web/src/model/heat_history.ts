@@ -31,6 +31,15 @@ export function closedUntilMs(history: HeatHistory): number {
   return history.firstOpenMs + history.columns * history.stepMs;
 }
 
+/** Both planes of the bins between two prices: bins are the slower index, so this copies nothing. */
+export function planesBetween(history: HeatHistory, lowPrice: number, highPrice: number): Uint8Array[] {
+  const row = (price: number): number =>
+    Math.max(0, Math.min(history.bins, Math.floor(Math.log(price) / history.binWidth) - history.firstBin));
+  const from = row(lowPrice) * history.columns;
+  const to = (row(highPrice) + 1) * history.columns;
+  return [history.long.subarray(from, to), history.short.subarray(from, to)];
+}
+
 type Source = Pick<HeatHistory, "firstBin" | "bins" | "columns" | "candles" | "incomplete" | "long" | "short"> & {
   readonly openTimeMs: readonly number[];
 };

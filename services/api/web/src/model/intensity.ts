@@ -9,7 +9,9 @@ export const MIN_GAP = 10;
 /** One press of + or −: a quarter of a decade. */
 export const KEY_STEP = 8;
 
-const LOW_QUANTILE = 0.62;
+/** At most so much of the map is lit, and at least so much of what has dollars is not. */
+const LIT_SHARE = 0.24;
+const LOW_QUANTILE = 0.68;
 const HIGH_QUANTILE = 0.996;
 const DUST_QUANTILE = 0.12;
 
@@ -17,7 +19,10 @@ const DUST_QUANTILE = 0.12;
 export function automaticHandles(planes: readonly Uint8Array[]): Handles {
   const { counts, total } = countCodes(planes);
   if (total === 0) return { low: 80, high: 200 };
-  return separated({ low: quantile(counts, total * LOW_QUANTILE), high: quantile(counts, total * HIGH_QUANTILE) });
+  // A cell is in one of two planes, so half of all bytes are empty by nature.
+  const cells = planes.reduce((sum, plane) => sum + plane.length, 0) / 2;
+  const dark = Math.max(total * LOW_QUANTILE, total - cells * LIT_SHARE);
+  return separated({ low: quantile(counts, dark), high: quantile(counts, total * HIGH_QUANTILE) });
 }
 
 /** What the ends of the slider stand for: nearly all the dollars there are, without the dust at the bottom. */
