@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
 
+import httpx
 import orjson
+import uvicorn
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from redis.asyncio import Redis
 
-from liqheat_api.projector.app import ProjectorApp
-from liqheat_api.settings import ProjectorSettings
+from liqheat_api.page import STATIC
+from liqheat_api.projector.app import ProjectorApp, column_projections, live_projections
+from liqheat_api.projector.messages import read_message
+from liqheat_api.projector.projection import Batch
+from liqheat_api.projector.store import Store
+from liqheat_api.server import Server, build_app, build_services
+from liqheat_api.services import Services
+from liqheat_api.settings import ApiSettings, ProjectorSettings
 from liqheat_shared.contracts.heatmap_columns import LEVEL_FLOOR_USD, LEVEL_RATIO, TIMEFRAME_MS, Timeframe
 from liqheat_shared.contracts.topics import (
     CLUSTER_SETS,
@@ -312,7 +321,7 @@ def projector_settings(bootstrap_servers: str, redis_url: str, prefix: str, **mo
 
 
 @asynccontextmanager
-async def running_projector(settings: ProjectorSettings):
+async def running_projector(settings: ProjectorSettings) -> AsyncIterator[ProjectorApp]:
     """A projector in this process, until the block ends."""
     app = ProjectorApp(settings, Metrics("projector"))
     task = asyncio.create_task(app.run())
@@ -352,3 +361,57 @@ async def all_values(redis: Redis, prefix: str) -> dict[str, Any]:
         kind = (await redis.type(raw)).decode()
         found[name] = await (redis.hgetall(raw) if kind == "hash" else redis.get(raw))
     return found
+
+
+async def project(settings: ProjectorSettings, messages: Iterable[Sample], *, publish: bool = True) -> int:
+    """Write messages as the projector does, without Kafka between; returns how many were stale."""
+    store = Store(settings)
+    kept = settings.projector_events_kept
+    by_topic = {
+        item.topic: item for item in [*live_projections(store.keys, kept), *column_projections(store.keys, kept)]
+    }
+    stale = 0
+    try:
+        for number, (topic, key, value, partition) in enumerate(messages):
+            message = read_message(topic, partition, number, key.encode(), value)
+            projection = by_topic[topic]
+            slot = projection.slot(message)
+            fences = await store.fences([slot])
+            refused: list[str] = []
+            batch = Batch({slot: [message]}, fences, store, lambda _, why: refused.append(why), publish)  # noqa: B023
+            writes = await projection.project(batch)
+            assert not refused, refused
+            assert await store.apply(f"{topic}/test", None, number, fences, writes) == "ok"
+            stale += writes.stale
+    finally:
+        await store.close()
+    return stale
+
+
+class ServedApi(NamedTuple):
+    """A running api and a client of it."""
+
+    client: httpx.AsyncClient
+    services: Services
+    server: Server
+
+
+@asynccontextmanager
+async def running_api(redis_url: str, prefix: str, static: Path = STATIC, **more: Any) -> AsyncIterator[ServedApi]:
+    """An api on a free port of this machine, until the block ends."""
+    values = {"redis_url": redis_url, "redis_key_prefix": prefix + ":", "api_redis_timeout_ms": 500}
+    services = build_services(ApiSettings(**(values | more)))
+    config = uvicorn.Config(build_app(services, static), port=0, log_config=None, access_log=False)
+    server = Server(config, services.hub)
+    task = asyncio.create_task(server.serve())
+    try:
+        async with asyncio.timeout(10):
+            while not server.started:
+                await asyncio.sleep(0.01)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=10) as client:
+            yield ServedApi(client, services, server)
+    finally:
+        services.hub.close_clients()
+        server.should_exit = True
+        await asyncio.wait_for(task, 10)

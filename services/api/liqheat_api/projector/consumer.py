@@ -157,6 +157,10 @@ class TopicConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
         for partition, position in zip(new, positions, strict=True):
             if partition not in assigned:
                 continue
+            if position is None and last[partition] <= first[partition]:
+                # Nothing is there yet, so what comes is news, even if another process goes on from here.
+                position = first[partition]
+                await self.store.apply(position_field(partition), None, position, {}, Writes())
             self.consumer.seek(partition, first[partition] if position is None else position)
             self.states[partition] = PartitionState(position, last.get(partition, 0))
         if any(last[partition] > first[partition] for partition in begin):

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import orjson
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from liqheat_api.freshness import Freshness
@@ -33,7 +34,7 @@ def event_bytes(name: str, data: bytes, event_id: str) -> bytes:
     return b"id: %b\nevent: %b\ndata: %b\n\n" % (event_id.encode(), name.encode(), data)
 
 
-class StreamResponse:
+class StreamResponse(Response):
     """ASGI application that sends one client its events until either side ends.
 
     Parameters
@@ -52,12 +53,13 @@ class StreamResponse:
         send_timeout_seconds: float,
         now: Callable[[], float] = lambda: asyncio.get_running_loop().time(),
     ) -> None:
+        super().__init__()
         self.hub, self.box, self.place = hub, box, place
         self.freshness: Freshness = hub.freshness
         self.send_timeout_seconds = send_timeout_seconds
         self._now = now
 
-    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI
         """Send until the client is gone or the process ends."""
         gone = asyncio.create_task(_disconnected(receive))
         events = asyncio.create_task(self._send_events(send))
