@@ -20,7 +20,7 @@ from liqheat_shared.local.ports import wait_until
 from liqheat_shared.local.running import AlreadyRunningError, RunningStack, hold_folder, running_stack, start_time
 from liqheat_shared.local.supervisor import Child, ChildSpec, GaveUp, Limits, Supervisor
 
-QUICK = Limits(first_pause=0.05, longest_pause=0.2, services_stop=0.6, servers_stop=0.6)
+QUICK = Limits(first_pause=0.05, longest_pause=0.2, services_stop=0.6, stop=1.2)
 
 
 def python(name: str, code: str, **options: object) -> ChildSpec:

@@ -204,7 +204,7 @@ def test_a_service_that_hangs_is_killed_in_time(folder: Path, started: list[UpPr
     os.kill(pids["kafka"], signal.SIGSTOP)  # the broker hangs as well
     assert up.end() < 10
     assert nothing_lives(pids)
-    assert "estimator did not end in 4 s and is killed" in up.text
+    assert "estimator did not end in 4.0 s and is killed" in up.text
 
 
 @pytest.mark.parametrize("delay_seconds", [0.0, 0.4, 1.5])

@@ -58,7 +58,7 @@ class Limits:
     first_pause: float = 0.5
     longest_pause: float = 8.0
     services_stop: float = 4.0
-    servers_stop: float = 3.0
+    stop: float = 8.0
 
 
 class Child:
@@ -130,12 +130,17 @@ class Supervisor:
         await asyncio.shield(self._failure)
 
     async def stop(self) -> None:
-        """End all: services first, then the servers that they need to end in order. Never longer than the limits."""
+        """End all: services first, then the servers that they need to end in order. Never longer than the limits.
+
+        A server has what time the services left: the broker ends in 0.5 s, in several if the machine is busy.
+        """
+        started = time.monotonic()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._end([child for child in self.children if not child.spec.is_server], self.limits.services_stop)
-        await self._end([child for child in self.children if child.spec.is_server], self.limits.servers_stop)
+        left = self.limits.stop - (time.monotonic() - started)
+        await self._end([child for child in self.children if child.spec.is_server], max(0.5, left))
         for child in self.children:
             child.log.close()
         self._failure.cancel()
@@ -205,7 +210,7 @@ class Supervisor:
             await asyncio.sleep(_POLL_SECONDS)
         for child in children:
             if child.running:
-                self.console.say(f"{child.spec.name} did not end in {timeout_seconds:g} s and is killed")
+                self.console.say(f"{child.spec.name} did not end in {timeout_seconds:.1f} s and is killed")
             _clear(child)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib
 import json
 import os
@@ -29,7 +30,7 @@ _BROKER_SECONDS = 90.0
 _PATIENCE_SECONDS = 20.0
 _REMINDER_SECONDS = 15.0
 #: The end is bounded by the supervisor's limits; this is for the case that something in here hangs.
-_LAST_RESORT_SECONDS = 9.0
+_LAST_RESORT_SECONDS = 9.5
 
 
 class Upkeep:
@@ -123,8 +124,7 @@ class Upkeep:
         remind_at = time.monotonic() + _PATIENCE_SECONDS
         while (answer := await get(port, "/readyz")) is None or answer[0] != 200:
             if time.monotonic() > remind_at:
-                why = answer[1].decode("utf-8", "replace")[:300] if answer else "the api does not answer"
-                self._console.say(f"waiting for a map: {why}")
+                self._console.say(f"waiting for a map: {_reason(answer)}")
                 remind_at = time.monotonic() + _REMINDER_SECONDS
             await asyncio.sleep(_POLL_SECONDS)
         self._console.say(f"liqheat is up: http://127.0.0.1:{port}")
@@ -181,6 +181,14 @@ async def _wait_for(condition: Callable[[], Awaitable[bool]], timeout_seconds: f
 
 async def _done(child: Child) -> bool:
     return child.finished
+
+
+def _reason(answer: tuple[int, bytes] | None) -> str:
+    if answer is None:
+        return "the api does not answer"
+    with contextlib.suppress(ValueError, KeyError, TypeError):
+        return str(json.loads(answer[1])["detail"])
+    return answer[1].decode("utf-8", "replace")[:300]
 
 
 async def _phase_shown(port: int) -> str:
