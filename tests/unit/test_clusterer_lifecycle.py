@@ -343,3 +343,30 @@ def test_a_new_log_epoch_may_begin_at_an_earlier_time():
     assert kinds(events) == ["expired", "formed"]
     assert events[0]["reason"] == "the log began again at an earlier time"
     assert "-2-0-" in events[1]["cluster"]["cluster_id"]
+
+
+def test_consumption_is_given_to_the_cluster_reached_first():
+    builder = one_long()
+    builder.add(Hump(10_970, 2e7))
+    run = formed_run(builder, count=2)
+    near, far = run.clusters()
+    builder.move_mark(10_970.5)
+    builder.consumed_long_usd = near["mass_usd"]  # what the second band lost beyond that was closed
+    by_name: dict[str, list[dict]] = {near["cluster_id"]: [], far["cluster_id"]: []}
+    for event in run.step(builder):
+        by_name[event["cluster"]["cluster_id"]].append(event)
+    assert kinds(by_name[near["cluster_id"]]) == ["touched", "consumed", "swept"]
+    assert by_name[near["cluster_id"]][-1]["cluster"]["consumed_fraction"] == 1.0
+    assert kinds(by_name[far["cluster_id"]]) == ["touched"]
+    assert run.clusters()[0]["consumed_fraction"] < 0.05
+
+
+def test_an_approach_is_told_again_only_after_the_mark_was_two_away():
+    builder = one_long()
+    run = formed_run(builder)
+    near_bin = run.clusters()[0]["upper_bin"] + 1
+    told = []
+    for sigmas in (0.9, 1.5, 0.9, 1.9, 0.9, 2.1, 0.9):  # a sigma is five bins
+        builder.mark_bin = near_bin + 5 * sigmas
+        told.append(kinds(run.step(builder)))
+    assert told == [["approached"], [], [], [], [], [], ["approached"]]
