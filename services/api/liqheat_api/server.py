@@ -94,10 +94,14 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self._hub = hub
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """SIGINT or SIGTERM."""
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
+        """SIGINT or SIGTERM; the second one does not wait for answers under way.
+
+        uvicorn's own handler raises the signal again at the end, so that a clean end would look like a kill.
+        """
         self._hub.close_clients()
-        super().handle_exit(sig, frame)
+        self.force_exit = self.should_exit
+        self.should_exit = True
 
 
 async def serve(settings: ApiSettings) -> None:
