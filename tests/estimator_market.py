@@ -9,7 +9,7 @@ import numpy as np
 import orjson
 
 from liqheat_estimator.core.coin_state import CoinState
-from liqheat_estimator.core.estimator_fold import EstimatorFold
+from liqheat_estimator.core.estimator_fold import EstimatorFold, EstimatorParameters
 from liqheat_shared.contracts.topics import TOPICS
 from liqheat_shared.folding import Emission
 
@@ -110,7 +110,7 @@ class RandomMarket:
 
     def log(self, events: int) -> list[bytes]:
         """Messages: a short backfill of every venue merged by time, then live events."""
-        messages = [self.writer.message("instrument", venue, **_instrument()) for venue in self.venues]
+        messages = [self.writer.message("instrument", venue, **instrument_fields()) for venue in self.venues]
         messages += [self.writer.bracket("started", venue) for venue in self.venues]
         for _ in range(4):
             self.writer.now_ms += 300_000
@@ -189,13 +189,14 @@ class RandomMarket:
         return self.writer.message(kind, venue, stream="trades", from_ms=self.writer.now_ms, reason="test")
 
     def _instrument(self, venue: str) -> bytes:
-        return self.writer.message("instrument", venue, **_instrument(inverse=bool(self.random.random() < 0.5)))
+        return self.writer.message("instrument", venue, **instrument_fields(inverse=bool(self.random.random() < 0.5)))
 
     def _candle(self, venue: str) -> bytes:
         return self.writer.candle(self.price * 0.999, self.price * 1.001, self._interest(venue), venue)
 
 
-def _instrument(*, inverse: bool = False) -> dict[str, Any]:
+def instrument_fields(*, inverse: bool = False) -> dict[str, Any]:
+    """Fields of an instrument event with two margin tiers."""
     return {
         "quote": "USDT",
         "is_inverse": inverse,
@@ -227,3 +228,14 @@ def encode(emission: Emission) -> bytes:
 def parsed(emission: Emission) -> Any:
     """An emission as its contract's model, unknown fields refused."""
     return TOPICS[emission.topic].adapter.validate_json(encode(emission), extra="forbid")
+
+
+def start(cadence_ms: int = 1_000) -> tuple[EstimatorFold, CoinState, MarketWriter]:
+    """A fold, the state of a coin that nothing is known about, and a writer."""
+    fold = EstimatorFold(EstimatorParameters(cadence_ms=cadence_ms))
+    return fold, fold.new(COIN), MarketWriter()
+
+
+def of_kind(emissions: Iterable[Emission], kind: str) -> list[Any]:
+    """Values of the emissions of a kind."""
+    return [emission.value for emission in emissions if emission.kind == kind]
