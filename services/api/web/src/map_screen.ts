@@ -29,6 +29,7 @@ const BANDS_PER_SIDE = 3;
 export class MapScreen {
   private readonly chart: MapChart;
   private readonly slider: IntensitySlider;
+  private readonly tabs: LowerTabs;
   private readonly readout = new Readout(byId("readout"));
   private readonly map = byId("map");
   private readonly empty = byId("empty");
@@ -48,9 +49,9 @@ export class MapScreen {
     this.timeframeChosen = chosen.timeframe;
     this.chart = new MapChart(byId("chart"), "liquidations");
     this.slider = new IntensitySlider((handles) => this.chooseHandles(handles));
-    new LowerTabs((tab) => this.chart.showTab(tab));
+    this.tabs = new LowerTabs((tab) => this.chart.showTab(tab));
     this.chart.onMapHeight((height) => {
-      byId("tabs").style.transform = `translateY(${Math.round(height) + 6}px)`;
+      byId("lower").style.transform = `translateY(${Math.round(height) + 6}px)`;
     });
     this.chart.onHover((hover) => {
       this.hover = hover;
@@ -86,6 +87,8 @@ export class MapScreen {
     this.fitted = history !== null;
     this.showOpen();
     this.chooseAutomatically();
+    const { liquidated_long = [], liquidated_short = [] } = history?.candles ?? {};
+    this.tabs.showLiquidations([...liquidated_long, ...liquidated_short].some((usd) => usd !== null && usd > 0));
     this.showBands();
   }
 

@@ -214,7 +214,7 @@ export class MapChart {
   private fit(columns: number): void {
     const width = Math.max(100, this.element.clientWidth - 80);
     const strip = nowStripWidth(width) + 6;
-    const spacing = Math.max(1.2, Math.min(28, (width - strip) / (Math.max(1, columns) + 1)));
+    const spacing = Math.max(1.2, Math.min(48, (width - strip) / (Math.max(1, columns) + 1)));
     this.chart.timeScale().applyOptions({ barSpacing: spacing, rightOffsetPixels: strip });
     this.chart.timeScale().resetTimeScale();
     this.chart.priceScale("right", 0).applyOptions({ autoScale: true });

@@ -92,7 +92,12 @@ export function ladder(clusters: readonly Cluster[], side: Side, count: number =
     .filter((cluster) => cluster.side === side)
     .sort((a, b) => b.mass_usd - a.mass_usd)
     .slice(0, count)
-    .sort((a, b) => b.peak_price - a.peak_price);
+    .sort((a, b) => nearEdge(b) - nearEdge(a));
+}
+
+/** Where price would first meet it: the distance is counted from there. */
+function nearEdge(cluster: Cluster): number {
+  return cluster.side === "short" ? cluster.lower_price : cluster.upper_price;
 }
 
 /** The touch of the longest horizon up to a day: further ones say little, nearer ones are on the title. */
@@ -117,14 +122,14 @@ export function touchTitle(touches: readonly Touch[]): string {
 function fillRow({ button, cells }: Row, cluster: Cluster, dataTimeMs: number): void {
   const touch = mainTouch(cluster.touches);
   setText(cells.arrow, cluster.side === "short" ? "▲" : "▼");
-  setText(cells.price, formatPrice(cluster.peak_price));
+  setText(cells.price, formatPrice(nearEdge(cluster)));
   setText(cells.mass, shortUsd(cluster.mass_usd));
   setText(cells.distance, percent(cluster.distance_fraction, true));
   setText(cells.sigma, sigmas(cluster.distance_sigma));
   setText(cells.touch, touch === null ? NONE : touchText(touch.probability, touch.base_rate));
   setTitle(cells.touch, touchTitle(cluster.touches));
   setTitle(cells.mass, `Estimated ${longUsd(cluster.mass_usd)} of ${cluster.side} positions`);
-  setTitle(cells.price, `Peak; band ${longPrice(cluster.lower_price)} to ${longPrice(cluster.upper_price)}`);
+  setTitle(cells.price, `Near edge; peak ${longPrice(cluster.peak_price)}, band ${longPrice(cluster.lower_price)} to ${longPrice(cluster.upper_price)}`);
   setTitle(cells.sigma, "Distance in standard deviations of the 1-hour return");
   const facts = [
     cluster.reliable ? cluster.timeframe : `${cluster.timeframe} noise`,

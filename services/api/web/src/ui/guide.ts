@@ -14,7 +14,7 @@ const STEPS: readonly (readonly [string, string])[] = [
     "Warm colours above price are short positions that a rise would close. Cool colours below are longs that a fall would close. The bars at the right are the map of this second.",
   ],
   [
-    "Price often drifts towards pools",
+    "Price can drift towards pools",
     "Large pools can act like magnets. The panel shows the estimated chance that one is touched beside its base rate, which is how often price travels that far anyway. Compare the two before you read anything into it.",
   ],
   [

@@ -1,7 +1,7 @@
 /** Tabs of the lower pane. */
 
 import { LOWER_TABS, TAB_LABELS, type LowerTab } from "../chart/lower_pane.ts";
-import { byId, make } from "./dom.ts";
+import { byId, make, setText } from "./dom.ts";
 
 const TITLES: Readonly<Record<LowerTab, string>> = {
   liquidations: "Liquidations that venues reported, shorts up and longs down. A lower bound.",
@@ -13,6 +13,9 @@ const TITLES: Readonly<Record<LowerTab, string>> = {
 export class LowerTabs {
   private readonly buttons: HTMLButtonElement[];
   private readonly chosen: (tab: LowerTab) => void;
+  private readonly note = byId("tab-note");
+  private selected: LowerTab = LOWER_TABS[0];
+  private anyLiquidation = true;
 
   constructor(chosen: (tab: LowerTab) => void) {
     this.chosen = chosen;
@@ -34,7 +37,19 @@ export class LowerTabs {
     this.chosen(tab);
   }
 
+  /** Whether any liquidation was reported in the columns: an empty pane says why it is. */
+  showLiquidations(any: boolean): void {
+    this.anyLiquidation = any;
+    this.showNote();
+  }
+
+  private showNote(): void {
+    setText(this.note, this.selected === "liquidations" && !this.anyLiquidation ? "none reported in these columns" : "");
+  }
+
   private mark(selected: LowerTab): void {
+    this.selected = selected;
+    this.showNote();
     this.buttons.forEach((button, index) => {
       const on = LOWER_TABS[index] === selected;
       button.setAttribute("aria-selected", String(on));
