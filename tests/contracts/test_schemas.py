@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import json
+from pathlib import Path
 
 import jsonschema
 import pytest
@@ -104,3 +105,15 @@ def _nodes(value):
     if isinstance(value, dict):
         return [value, *(node for member in value.values() for node in _nodes(member))]
     return [node for member in value for node in _nodes(member)] if isinstance(value, list) else []
+
+
+def test_the_table_of_topics_in_the_documentation_is_the_topics():
+    text = (Path(__file__).parents[2] / "docs" / "contracts.md").read_text(encoding="utf-8")
+    rows = []
+    for topic in TOPICS.values():
+        days, rest = divmod((topic.retention_ms or 0) / 3_600_000, 24)
+        kept = "the last of each key" if topic.compacted else f"{days * 24 + rest:g} h" if rest else f"{days:g} d"
+        planned = " (planned)" if topic.status == "planned" else ""
+        key = topic.key.replace("|", r"\|")
+        rows.append(f"| `{topic.name}` | {key} | {kept} | {', '.join(topic.producers)}{planned} |")
+    assert [line for line in text.splitlines() if line.startswith("| `")] == rows
