@@ -158,6 +158,25 @@ def test_a_closed_column_is_fetched_alone_and_appended(page: PageUnderTest, fake
     assert page.colours()["sum"] != before
 
 
+def test_a_growing_map_is_framed_anew_until_the_reader_takes_hold_of_it(page: PageUnderTest, fake: FakeApi) -> None:
+    left_edge = (0.0, 0.0, 0.1, 1.0)
+    fake.columns_limit = 9
+    page.open("?coin=BTC&timeframe=1h")
+    bands_alone = page.colours(left_edge)["warm"]
+    fake.columns_limit = None
+    fake.resync()
+    page.tab.wait_for_timeout(600)
+    assert page.colours(left_edge)["warm"] > bands_alone + 1_000
+    page.tab.mouse.move(500, 400)
+    page.tab.mouse.wheel(0, -600)
+    page.tab.wait_for_timeout(200)
+    page.tab.mouse.move(700, 20)
+    held = page.colours(MAP)["sum"]
+    fake.resync()
+    page.tab.wait_for_timeout(600)
+    assert page.colours(MAP)["sum"] == held
+
+
 def test_a_reader_who_missed_something_fetches_everything_again(page: PageUnderTest, fake: FakeApi) -> None:
     page.open()
     fake.requests.clear()

@@ -41,7 +41,8 @@ export class MapScreen {
   private handles: Handles | null = null;
   private now: StandingMap | null = null;
   private hover: Hover | null = null;
-  private fitted = false;
+  /** The reader has zoomed or moved the map. */
+  private held = false;
   private shownHint = "";
 
   constructor(chosen: { intensity: (intensity: IntensityUsd) => void; timeframe: (timeframe: Timeframe) => void }) {
@@ -53,6 +54,8 @@ export class MapScreen {
     this.chart.onMapHeight((height) => {
       byId("lower").style.transform = `translateY(${Math.round(height) + 6}px)`;
     });
+    for (const type of ["wheel", "pointerdown"])
+      this.chart.element.addEventListener(type, () => (this.held = true), { capture: true, passive: true });
     this.chart.onHover((hover) => {
       this.hover = hover;
       this.showReadout();
@@ -63,7 +66,7 @@ export class MapScreen {
   open(session: MarketSession, intensity: IntensityUsd | null): void {
     const sameMarket = this.session?.coin === session.coin && this.session.scope === session.scope;
     this.session = session;
-    this.fitted = false;
+    this.held = false;
     this.chart.setHistory(null, true);
     if (!sameMarket) {
       this.now = null;
@@ -81,10 +84,8 @@ export class MapScreen {
   showHistory(): void {
     const history = this.session?.history ?? null;
     if (history !== null) this.levels = history.levels;
-    const columns = history?.columns ?? 0;
-    // A young map is framed anew with each column; later the reader's view is left alone.
-    this.chart.setHistory(history, !this.fitted || columns < 30);
-    this.fitted = history !== null;
+    // A map that grows is framed anew with each column, until the reader takes hold of it.
+    this.chart.setHistory(history, !this.held);
     this.showOpen();
     this.chooseAutomatically();
     const { liquidated_long = [], liquidated_short = [] } = history?.candles ?? {};
