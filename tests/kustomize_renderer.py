@@ -11,6 +11,7 @@ import hashlib
 import json
 import re
 from collections.abc import Hashable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -49,8 +50,13 @@ def load_all(text: str) -> list[Any]:
 
 
 def render(folder: Path) -> list[Resource]:
-    """The resources of a kustomization."""
-    resources = _accumulate(folder.resolve())
+    """The resources of a kustomization: a copy, to be changed at will."""
+    return copy.deepcopy(_render(folder.resolve()))
+
+
+@cache
+def _render(folder: Path) -> list[Resource]:
+    resources = _accumulate(folder)
     keys = [(resource["kind"], resource["metadata"]["name"]) for resource in resources]
     if len(set(keys)) != len(keys):
         raise ValueError(f"{folder}: a resource is there twice")

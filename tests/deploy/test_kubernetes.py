@@ -73,11 +73,14 @@ def test_rendering_is_kubectls(name):
 
 
 def test_rendering_refuses_what_it_does_not_understand(tmp_path):
-    for text in ("namePrefix: x-\n", "images: [{name: liqheat, digest: sha256:0}]\nresources: [a.yaml]\n"):
-        (tmp_path / "kustomization.yaml").write_text(text)
-        (tmp_path / "a.yaml").write_text("{apiVersion: v1, kind: ServiceAccount, metadata: {name: a}}\n")
+    texts = ("namePrefix: x-\n", "images: [{name: liqheat, digest: sha256:0}]\nresources: [a.yaml]\n")
+    for number, text in enumerate(texts):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        (folder / "kustomization.yaml").write_text(text)
+        (folder / "a.yaml").write_text("{apiVersion: v1, kind: ServiceAccount, metadata: {name: a}}\n")
         with pytest.raises(ValueError, match="not understood"):
-            render(tmp_path)
+            render(folder)
 
 
 @EVERY

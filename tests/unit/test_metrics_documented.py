@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 from prometheus_client import generate_latest
@@ -25,12 +26,15 @@ SPECS = {spec.name: spec for spec in CATALOGUE}
 NAME = re.compile(r"liqheat_(?:ingest|stage|projector|api|build)_[a-z_]+")
 
 
+@cache
 def _sources():
-    for package in PROCESSES:
-        for folder in (ROOT / "shared", *(ROOT / "services").iterdir()):
-            for path in sorted((folder / package).rglob("*.py")):
-                if path.name != "catalogue.py":
-                    yield package, path, ast.parse(path.read_text(encoding="utf-8"))
+    return [
+        (package, path, ast.parse(path.read_text(encoding="utf-8")))
+        for package in PROCESSES
+        for folder in (ROOT / "shared", *(ROOT / "services").iterdir())
+        for path in sorted((folder / package).rglob("*.py"))
+        if path.name != "catalogue.py"
+    ]
 
 
 def _uses():
