@@ -51,6 +51,8 @@ EVENT_TYPES = frozenset(
 )
 #: How far a clock may run ahead of the one that receives: the venue's of ours, ours of the broker's.
 MAX_AHEAD_MS = 2_000
+#: Up to this many trades plain Python is faster than arrays.
+FEW_TRADES = 16
 
 _TIME_END_MS = 10_000_000_000_000
 _COIN = re.compile(r"[A-Z0-9]{1,20}")
@@ -59,6 +61,7 @@ _PHASES = frozenset({"live", "backfill", "replay", "simulated"})
 _NUMBERS = frozenset({float, int})
 _INTEGERS = frozenset({int})
 _STRINGS = frozenset({str})
+_BOUGHT = ord("b")
 
 
 @dataclass(slots=True)
@@ -173,9 +176,7 @@ def _decode_by_model(document: dict[str, Any]) -> Event:
         place = ".".join(str(part) for part in first["loc"][1:]) or "message"
         raise Rejected("invalid-field", f"{place}: {first['msg']}"[:500]) from None
     if isinstance(event, Trades):
-        price = np.array(event.price, dtype=np.float64)
-        quantity = np.array(event.quantity_base, dtype=np.float64)
-        return _batch(event.model_dump(), price, quantity, event.aggressor_side)
+        return _batch(event.model_dump(), event.price, event.quantity_base, event.aggressor_side)
     return event
 
 
@@ -194,11 +195,9 @@ def _decode_trades(document: dict[str, Any]) -> TradeBatch | None:
         return None
     if not _envelope_is_valid(document) or not _ids_are_valid(get("trade_id"), count):
         return None
-    prices = np.array(price, dtype=np.float64)
-    quantities = np.array(quantity, dtype=np.float64)
-    if not (prices.min() > 0 and quantities.min() >= 0):
+    if not (min(price) > 0 and min(quantity) >= 0):
         return None
-    return _batch(document, prices, quantities, sides)
+    return _batch(document, price, quantity, sides)
 
 
 def _ids_are_valid(ids: Any, count: int) -> bool:
@@ -220,9 +219,13 @@ def _envelope_is_valid(document: dict[str, Any]) -> bool:
     return bool(times_fit and epoch >= 0 and sequence >= 0)  # type: ignore[operator]
 
 
-def _batch(document: dict[str, Any], price: Floats, quantity: Floats, sides: str) -> TradeBatch:
-    notional = price * quantity
-    bought = np.frombuffer(sides.encode(), dtype=np.uint8) == ord("b")
+def _batch(document: dict[str, Any], price: list[float], quantity: list[float], sides: str) -> TradeBatch:
+    prices = np.array(price, dtype=np.float64)
+    quantities = np.array(quantity, dtype=np.float64)
+    if len(price) <= FEW_TRADES:
+        total, notional, bought = _sums_of_few(price, quantity, sides)
+    else:
+        total, notional, bought = _sums(prices, quantities, sides)
     return TradeBatch(
         coin=document["coin"],
         venue=document["venue"],
@@ -232,13 +235,35 @@ def _batch(document: dict[str, Any], price: Floats, quantity: Floats, sides: str
         receive_time_ms=document["receive_time_ms"],
         ingest_epoch=document["ingest_epoch"],
         sequence=document["sequence"],
-        price=price,
-        quantity_base=quantity,
+        price=prices,
+        quantity_base=quantities,
         open=float(price[0]),
-        high=float(price.max()),
-        low=float(price.min()),
+        high=float(max(price)),
+        low=float(min(price)),
         close=float(price[-1]),
-        total_base=float(quantity.sum()),
-        notional_usd=float(notional.sum()),
-        taker_buy_usd=float(notional.sum(where=bought)),
+        total_base=total,
+        notional_usd=notional,
+        taker_buy_usd=bought,
     )
+
+
+def _sums_of_few(price: list[float], quantity: list[float], sides: str) -> tuple[float, float, float]:
+    """Total quantity, notional, notional that takers bought: faster than arrays for a handful of trades."""
+    total = notional = bought = 0.0
+    for each_price, each_quantity, side in zip(price, quantity, sides, strict=True):
+        value = float(each_price) * float(each_quantity)
+        total += each_quantity
+        notional += value
+        if side == "b":
+            bought += value
+    return total, notional, bought
+
+
+def _sums(prices: Floats, quantities: Floats, sides: str) -> tuple[float, float, float]:
+    """The same with arrays."""
+    with np.errstate(over="ignore"):  # an infinite notional is refused later, by name
+        notional = prices * quantities
+        bought = np.frombuffer(sides.encode(), dtype=np.uint8) == _BOUGHT
+        sums = np.add.reduce(quantities), np.add.reduce(notional), np.add.reduce(notional, where=bought)
+    total, value, bought_value = sums
+    return float(total), float(value), float(bought_value)

@@ -11,7 +11,7 @@ from liqheat_estimator.core.market_state import MarketState
 from liqheat_estimator.core.parameters import DAY_MS, LONG, MINUTE_MS, SHORT, EstimatorParameters
 from liqheat_estimator.core.price_bar import PriceBar
 from liqheat_estimator.core.scope_grid import mark_price_of, scope_grid
-from liqheat_shared.contracts.base import Phase
+from liqheat_shared.contracts.base import AGGREGATED, Phase
 from liqheat_shared.contracts.liquidation_grids import BIN_WIDTH
 from liqheat_shared.contracts.topics import LIQUIDATION_GRIDS
 from liqheat_shared.folding import Emission
@@ -45,15 +45,25 @@ def grid_at(state: CoinState, time_ms: int, phase: Phase, parameters: EstimatorP
         "average_true_range_1h": state.average_true_range.value,
         "liquidated_long_usd": interval.liquidated_usd[LONG],
         "liquidated_short_usd": interval.liquidated_usd[SHORT],
-        "scopes": {
-            scope: scope_grid(state.scope_cache, scope, members) for scope, members in scopes_of(markets).items()
-        },
+        "scopes": _scopes(state, markets),
         "leverage_classes": _leverage_classes(state, markets, time_ms, parameters),
         "provenance": _provenance(state, markets, time_ms, parameters),
         "release_quarantine": ["clusterer"] if state.clusterer_released else [],
     }
     state.clusterer_released = False
     return [Emission(LIQUIDATION_GRIDS, "grid", value)]
+
+
+def _scopes(state: CoinState, markets: list[MarketState]) -> dict[str, Any]:
+    """Value of each scope; where one venue is everything, ``aggregated`` and the venue are the same object."""
+    scopes = scopes_of(markets)
+    grids: dict[str, Any] = {}
+    for scope, members in scopes.items():
+        if len(scopes) == 2 and grids:
+            grids[scope] = grids[AGGREGATED]
+        else:
+            grids[scope] = scope_grid(state.scope_cache, scope, members)
+    return grids
 
 
 def _candle(bar: PriceBar) -> dict[str, float] | None:
@@ -95,7 +105,7 @@ def _provenance(
     standing = measured = covered = interest = 0.0
     for market in markets:
         mark = market.mark_price or 0.0
-        standing += (market.standing(LONG) + market.standing(SHORT)) * mark
+        standing += market.standing_of_both() * mark
         measured += sum(market.measured.quantity_base) * mark
         interest += market.open_interest_usd()
         covered += market.open_interest_usd() * market.coverage_share()

@@ -82,6 +82,7 @@ class MarketState:
     map_version: int = 0
     shifts: LayerShifts | None = None
     usd_map: tuple[int, Floats] | None = None
+    sums: tuple[float, float] | None = None
 
     def layer_shifts(self, parameters: EstimatorParameters) -> LayerShifts:
         """Distances of the layers on this market, from its instrument."""
@@ -113,14 +114,21 @@ class MarketState:
         """Open interest at the mark; 0 while unknown."""
         return (self.open_interest_base or 0.0) * (self.mark_price or 0.0)
 
-    def seeded_base(self) -> float:
-        """Positions of both sides that are older than the data."""
-        return 0.0 if self.map is None else float((self.map.seed_share * self.map.total).sum())
+    def standing_of_both(self) -> float:
+        """Open positions of both sides, in the coin."""
+        return self._summed()[0]
 
     def coverage_share(self) -> float:
         """Part of the standing positions that has a history behind it."""
-        standing = self.standing(LONG) + self.standing(SHORT)
-        return 1.0 if standing <= 0 else min(max(1.0 - self.seeded_base() / standing, 0.0), 1.0)
+        return self._summed()[1]
+
+    def _summed(self) -> tuple[float, float]:
+        if self.sums is None:
+            standing = self.standing(LONG) + self.standing(SHORT)
+            seeded = 0.0 if self.map is None else float((self.map.seed_share * self.map.total).sum())
+            covered = 1.0 if standing <= 0 else min(max(1.0 - seeded / standing, 0.0), 1.0)
+            self.sums = standing, covered
+        return self.sums
 
     def map_usd(self) -> tuple[int, Floats]:
         """First bin, and USD at each bin's own price by side: shape (2, WINDOW_BINS). Not to be written to."""
@@ -143,7 +151,7 @@ class MarketState:
     def map_changed(self) -> None:
         """Forget what was derived from the map."""
         self.map_version += 1
-        self.usd_map = None
+        self.usd_map = self.sums = None
 
     def restart_cold(self) -> None:
         """Discard positions and prices; the books say ``closed``. What the market is stays known."""

@@ -14,7 +14,7 @@ from liqheat_estimator.core.layers import Layers
 from liqheat_estimator.core.market_state import MarketState
 from liqheat_estimator.core.measured_positions import MeasuredPosition, reachable_bin
 from liqheat_estimator.core.parameters import DAY_MS, LONG, SHORT, EstimatorParameters
-from liqheat_estimator.core.volume_profile import VolumeProfile
+from liqheat_estimator.core.volume_profile import MAX_BINS, VolumeProfile
 
 #: Updates between recounts of the totals; each costs about 30 µs.
 RECOUNT_EVERY = 256
@@ -136,8 +136,10 @@ def _opening_prices(market: MarketState) -> tuple[int, Floats]:
     total = traded.total_base()
     if total > 0:
         return traded.first_bin, traded.quantity_base / total
-    count = market.swept_high_bin - market.swept_low_bin + 1
-    return market.swept_low_bin, np.full(count, 1.0 / count)
+    low_bin = max(market.swept_low_bin, market.mark_bin - MAX_BINS // 2)
+    high_bin = min(market.swept_high_bin, low_bin + MAX_BINS - 1)
+    count = high_bin - low_bin + 1
+    return low_bin, np.full(count, 1.0 / count)
 
 
 def _start_interval(market: MarketState) -> None:

@@ -75,7 +75,8 @@ class PositionMap:
 
     def density(self) -> Floats:
         """Mass by side and bin, all layers together: shape (2, WINDOW_BINS), in the coin."""
-        summed: Floats = (self.mass * self.scale[:, :, None]).sum(axis=1)
+        # einsum without optimisation: no temporary of the whole map and no BLAS, whose sums depend on its threads.
+        summed: Floats = np.einsum("sk,skb->sb", self.scale, self.mass, optimize=False)
         return summed
 
     def density_at(self, side: int, bin_index: int) -> float:

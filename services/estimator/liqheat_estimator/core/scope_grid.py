@@ -89,6 +89,8 @@ def trim(scope_map: ScopeMap) -> TrimmedMap:
 
 def mark_price_of(markets: list[MarketState]) -> float:
     """Mean of the marks by open interest, plain mean while no market has any."""
+    if len(markets) == 1:
+        return markets[0].mark_price or 0.0
     weights = [market.open_interest_usd() for market in markets]
     prices = [market.mark_price or 0.0 for market in markets]
     total = sum(weights)

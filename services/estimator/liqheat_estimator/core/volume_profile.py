@@ -48,9 +48,13 @@ class VolumeProfile:
 
     def add_all(self, bins: Integers, quantities_base: Floats) -> None:
         """Count each quantity in its bin."""
-        self._cover(int(bins.min()), int(bins.max()))
-        places = np.clip(bins - self.first_bin, 0, len(self.quantity_base) - 1)
-        self.quantity_base += np.bincount(places, weights=quantities_base, minlength=len(self.quantity_base))
+        low, high = int(np.minimum.reduce(bins)), int(np.maximum.reduce(bins))
+        self._cover(low, high)
+        places = bins - self.first_bin
+        count = len(self.quantity_base)
+        if low < self.first_bin or high >= self.first_bin + count:
+            places = np.clip(places, 0, count - 1)
+        self.quantity_base += np.bincount(places, weights=quantities_base, minlength=count)
 
     def _cover(self, low_bin: int, high_bin: int) -> None:
         count = len(self.quantity_base)
