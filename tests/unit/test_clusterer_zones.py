@@ -129,3 +129,22 @@ def test_zones_are_apart_and_hold_what_the_map_has_there(longs, shorts, mark: in
             assert zone.mass_usd == sum(masses[max(zone.lower_bin, 0) : max(zone.upper_bin + 1, 0)])
             assert len(zone.density) == zone.upper_bin - zone.lower_bin + 1
             ends = zone.upper_bin
+
+
+def test_a_ridge_on_a_wide_background_is_a_zone_of_its_own_width():
+    builder = MapBuilder(long_usd=[2_800_000] * 145 + [0] * 155)
+    builder.add(Hump(10_990, 4e7, 4.0))
+    (zone,) = zones_of(builder)["long"]
+    assert zone.peak_bin == 10_990
+    assert 9 <= zone.upper_bin - zone.lower_bin <= 15
+    assert zone.density_sum == pytest.approx(0.88 * 4e7, rel=0.06)
+    bins = zone.upper_bin - zone.lower_bin + 1
+    assert zone.mass_usd == pytest.approx(zone.density_sum + 2.8e6 * bins, rel=0.06)
+
+
+def test_a_plateau_and_a_wide_hill_are_background():
+    plateau = MapBuilder(long_usd=[2_800_000] * 145 + [0] * 155)
+    assert zones_of(plateau)["long"] == []
+    hill = MapBuilder(first_bin=10_700, long_usd=[0] * 400, short_usd=[0] * 400)
+    hill.add(Hump(10_880, 1e9, 50.0))
+    assert sum(zone.density_sum for zone in zones_of(hill)["long"]) < 0.05 * 1e9

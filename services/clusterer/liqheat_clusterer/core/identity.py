@@ -50,7 +50,7 @@ def match(clusters: list[TrackedCluster], zones: list[Zone], birth_mass_usd: flo
         for number, zone in enumerate(zones):
             if zone.lower_bin > last or zone.upper_bin < first:
                 continue
-            if cluster.formed_time_ms is None and zone.mass_usd < birth_mass_usd:
+            if cluster.formed_time_ms is None and zone.density_sum < birth_mass_usd:
                 continue
             shared = cluster.shared_mass(zone)
             if shared > 0 and shared >= overlap_minimum * min(cluster.density_sum, zone.density_sum):

@@ -70,8 +70,7 @@ def _visit(cluster: TrackedCluster, consumed_usd: dict[Side, float], view: Scope
     if fraction >= view.parameters.swept_share:
         _sweep(cluster, view, f"{100 * view.parameters.swept_share:.0f} % consumed")
         return True
-    leave = view.parameters.leave_band_widths * cluster.width_log
-    if cluster.log_distance(view.log_mark) > max(view.approach_log_distance or 0.0, leave):
+    if cluster.log_distance(view.log_mark) > (view.approach_log_distance or cluster.width_log):
         cluster.visiting = False
     return False
 

@@ -26,7 +26,7 @@ def follow_map(
     Parameters
     ----------
     birth_mass_usd : float
-        A zone lighter than this makes no candidate. A formed cluster is followed below it.
+        A zone of which less stands out makes no candidate. A formed cluster is followed below it.
     mint : callable
         New identity for a side.
     """
@@ -47,7 +47,7 @@ def follow_map(
             _report_change(cluster, view)
             survivors.append(cluster)
     room = view.parameters.maximum_clusters - len(survivors)
-    newborn.sort(key=lambda cluster: -cluster.mass_usd)
+    newborn.sort(key=lambda cluster: -cluster.density_sum)
     return survivors + newborn[: max(room, 0)]
 
 
@@ -76,7 +76,7 @@ def _assign_side(
             kept.append(cluster)
     fresh = []
     for number, zone in enumerate(zones):
-        if number in owner_of or zone.mass_usd < birth_mass_usd:
+        if number in owner_of or zone.density_sum < birth_mass_usd:
             continue
         cluster = TrackedCluster.seen(mint(side), side, zone, view.time_ms)
         parent = matching.parent_of.get(number)
@@ -104,7 +104,7 @@ def _form(cluster: TrackedCluster, averages: TimeAverages, view: ScopeView) -> N
 def set_timeframe(cluster: TrackedCluster, averages: TimeAverages, view: ScopeView) -> None:
     """Look up how long the map has shown the cluster."""
     cluster.timeframe = averages.longest_shown(
-        cluster.side, cluster.lower_bin, cluster.upper_bin, cluster.mass_usd, view.parameters
+        cluster.side, cluster.lower_bin, cluster.upper_bin, cluster.density_sum, view.parameters
     )
 
 

@@ -20,6 +20,8 @@ class Parameters:
     smoothing_minimum_bins, smoothing_maximum_bins, smoothing_sigma_share : float
         The Gaussian is ``smoothing_sigma_share`` of the hour's sigma wide, within these bounds. The upper one keeps
         an absurd volatility from smearing the whole map into one zone.
+    background_minimum_bins, background_widths
+        What is wider than this many bins, or this many widths of the Gaussian, is background and no zone.
     prominence_mads : float
         A peak rises this many median absolute deviations above its surroundings.
     open_interest_share_minimum : float
@@ -31,14 +33,16 @@ class Parameters:
         smaller one are one zone.
     overlap_minimum : float
         Shared mass, as a share of the smaller of two densities, that makes them the same cluster.
-    leave_band_widths : float
-        A visit of the mark ends when it is this many band widths (and the approach distance) outside again.
+    approach_distances : float
+        In standard deviations of the hour. A visit of the mark ends when it is this far outside again.
     """
 
     detection_interval_ms: int = 5_000
     smoothing_minimum_bins: float = 2.0
     smoothing_maximum_bins: float = 40.0
     smoothing_sigma_share: float = 0.25
+    background_minimum_bins: int = 48
+    background_widths: float = 12.0
     prominence_mads: float = 3.0
     open_interest_share_minimum: float = 0.005
     mass_quantile: float = 0.9
@@ -55,7 +59,6 @@ class Parameters:
     absence_tolerated_ms: int = 60_000
     change_share: float = 0.2
     approach_distances: float = 1.0
-    leave_band_widths: float = 1.0
     swept_share: float = 0.8
     expired_mass_share: float = 0.3
     maximum_age_ms: int = 7 * DAY_MS
@@ -67,7 +70,8 @@ class Parameters:
     magnet_change_share: float = 0.05
     maximum_magnets: int = 20
     refresh_ms: int = 60_000
-    set_mass_change_share: float = 0.01
+    set_mass_change_share: float = 0.05
+    set_mark_move_bins: int = 3
     base_rate_interval_ms: int = 5 * MINUTE_MS
     base_rate_samples_minimum: int = 30
 

@@ -148,7 +148,7 @@ class ScopeClusters:
             width_bins,
             parameters,
         )
-        self.masses.add([zone.mass_usd for side in zones.values() for zone in side], view.time_ms)
+        self.masses.add([zone.density_sum for side in zones.values() for zone in side], view.time_ms)
         floor_usd = parameters.open_interest_share_minimum * scope_map.open_interest_usd
         birth_mass_usd = max(floor_usd, self.quantile_floor_usd, 1.0)
         self.clusters = follow_map(self.clusters, zones, birth_mass_usd, self.averages, mint, view)
@@ -168,7 +168,7 @@ class ScopeClusters:
         if last is None or view.time_ms - self.last_set_ms >= view.parameters.refresh_ms:
             return True
         formed = self._formed()
-        if len(formed) != len(last) or view.mark_bin != self.last_set_mark_bin:
+        if len(formed) != len(last) or self._mark_moved(view):
             return True
         share = view.parameters.set_mass_change_share
         for cluster in formed:
@@ -178,6 +178,9 @@ class ScopeClusters:
             if abs(cluster.mass_usd - known[0]) > share * known[0]:
                 return True
         return False
+
+    def _mark_moved(self, view: ScopeView) -> bool:
+        return abs(view.mark_bin - self.last_set_mark_bin) >= view.parameters.set_mark_move_bins
 
     def _publish_set(self, view: ScopeView, events_until_sequence: int) -> None:
         formed = self._formed()

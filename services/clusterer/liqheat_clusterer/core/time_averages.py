@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
 from liqheat_clusterer.core.parameters import DAY_MS, HOUR_MS, MINUTE_MS, Parameters
-from liqheat_clusterer.core.zones import TRUNCATE, Side
+from liqheat_clusterer.core.zones import TRUNCATE, Side, standing_out
 
 ClusterTimeframe = Literal["5m", "1h", "4h", "12h", "1d"]
 #: Longest first. 5m is what a cluster has that none of these shows.
@@ -46,7 +46,7 @@ class TimeAverages:
         Smoothing that the search used at the last sample.
     """
 
-    __slots__ = ("_smoothed", "first_bin", "last_sample_ms", "mean", "observed_ms", "width_bins")
+    __slots__ = ("_excess", "first_bin", "last_sample_ms", "mean", "observed_ms", "width_bins")
 
     def __init__(self) -> None:
         self.first_bin = 0
@@ -54,7 +54,7 @@ class TimeAverages:
         self.observed_ms = 0
         self.last_sample_ms: int | None = None
         self.width_bins = 2.0
-        self._smoothed: NDArray[np.float32] | None = None
+        self._excess: NDArray[np.float32] | None = None
 
     def sample(
         self,
@@ -71,7 +71,7 @@ class TimeAverages:
         self.last_sample_ms = time_ms
         self.observed_ms = min(self.observed_ms + step_ms, 40 * DAY_MS)
         self.width_bins = width_bins
-        self._smoothed = None
+        self._excess = None
         self._cover(first_bin, first_bin + len(long_usd), mark_bin)
         start, end = self.first_bin, self.first_bin + self.mean.shape[2]
         taken = slice(max(start - first_bin, 0), max(end - first_bin, 0))
@@ -84,13 +84,13 @@ class TimeAverages:
         )
 
     def longest_shown(
-        self, side: Side, lower_bin: int, upper_bin: int, mass_usd: float, parameters: Parameters
+        self, side: Side, lower_bin: int, upper_bin: int, density_sum: float, parameters: Parameters
     ) -> ClusterTimeframe:
         """Longest timeframe whose average still shows a band.
 
-        It shows it when averages were taken for at least that long, when the averaged mass in the band is at least
-        half of the mass now, and when the smoothed average has a peak inside: both bins just outside of the band are
-        at most 70 % of the highest inside.
+        It shows it when averages were taken for at least that long, when at least half as much stands out of the
+        average in the band as stands out now (``density_sum``), and when there is a peak inside: both bins just outside
+        of the band are at most 70 % of the highest inside.
         """
         lower, upper = lower_bin - self.first_bin, upper_bin - self.first_bin
         if lower < 1 or upper + 1 >= self.mean.shape[2]:
@@ -100,20 +100,21 @@ class TimeAverages:
             if self.observed_ms < timeframe_ms:
                 continue
             weight = -math.expm1(-self.observed_ms / timeframe_ms)
-            averaged_usd = float(self.mean[place, row, lower : upper + 1].sum(dtype=np.float64)) / weight
-            if averaged_usd < parameters.timeframe_mass_share * mass_usd:
+            excess = self._standing_out(parameters)[place, row]
+            inside = excess[lower : upper + 1]
+            if float(inside.sum(dtype=np.float64)) < parameters.timeframe_mass_share * density_sum * weight:
                 continue
-            smoothed = self._smooth()[place, row]
-            outside = max(float(smoothed[lower - 1]), float(smoothed[upper + 1]))
-            if outside <= parameters.merge_valley_share * float(smoothed[lower : upper + 1].max()):
+            outside = max(float(excess[lower - 1]), float(excess[upper + 1]))
+            if outside <= parameters.merge_valley_share * float(inside.max()):
                 return name
         return "5m"
 
-    def _smooth(self) -> NDArray[np.float32]:
-        """Smoothed averages; derived from the state, so it is not part of it."""
-        if self._smoothed is None:
-            self._smoothed = gaussian_filter1d(self.mean, self.width_bins, axis=2, mode="constant", truncate=TRUNCATE)
-        return self._smoothed
+    def _standing_out(self, parameters: Parameters) -> NDArray[np.float32]:
+        """What stands out of the smoothed averages; derived from the state, so it is not part of it."""
+        if self._excess is None:
+            smoothed = gaussian_filter1d(self.mean, self.width_bins, axis=2, mode="constant", truncate=TRUNCATE)
+            self._excess = standing_out(smoothed, self.width_bins, parameters)
+        return self._excess
 
     def _cover(self, first_bin: int, end_bin: int, mark_bin: int) -> None:
         """Make the window hold these bins; at most ``MAXIMUM_BINS`` around the mark are kept."""

@@ -17,7 +17,7 @@ class TrackedCluster:
     Attributes
     ----------
     density, density_first_bin : ndarray of float64, int
-        Smoothed map in the band when it was last seen: what the next search is compared with.
+        What stood out in the band when it was last seen: what the next search is compared with.
     direction : int
         +1: the mark must rise to reach it (shorts), -1: fall (longs).
     near_log, far_log : float

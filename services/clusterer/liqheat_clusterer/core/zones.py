@@ -1,20 +1,21 @@
-"""Finding dense zones in a map: smooth, take prominent peaks, cut their edges, merge what has no valley between."""
+"""Finding dense zones in a map: what stands out of it when it is smoothed, cut at its edges and valleys."""
 
 from __future__ import annotations
 
 from array import array
 from functools import lru_cache
-from typing import Literal, NamedTuple, cast
+from typing import Any, Literal, NamedTuple, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import correlate1d
+from scipy.ndimage import correlate1d, maximum_filter1d, minimum_filter1d
 from scipy.signal import peak_prominences
 
 from liqheat_clusterer.core.parameters import Parameters
 
 Side = Literal["long", "short"]
 Floats = NDArray[np.float64]
+Real = TypeVar("Real", bound=np.floating[Any])
 BIN_WIDTH = 0.001
 TRUNCATE = 4.0
 #: A quarter in log price.
@@ -31,7 +32,9 @@ class Zone(NamedTuple):
     mass_usd : float
         Sum of the map itself, not of its smoothed form.
     density : ndarray of float64
-        Smoothed map between the edges.
+        What stands out of the smoothed map between the edges.
+    density_sum : float
+        Its sum: the part of the mass that makes it a zone.
     """
 
     lower_bin: int
@@ -108,18 +111,29 @@ def _zones_of_side(
     shift = first_bin - padding
     least = 0 if lowest_bin is None else max(lowest_bin - shift, 0)
     most = len(padded) - 1 if highest_bin is None else min(highest_bin - shift, len(padded) - 1)
-    noise = _median_absolute_deviation(smoothed)
-    peaks = _prominent_peaks(smoothed, noise, least, most, parameters)
+    excess = standing_out(smoothed, width_bins, parameters)
+    peaks = _prominent_peaks(excess, _median_absolute_deviation(excess), least, most, parameters)
     if not peaks:
         return []
-    heights = smoothed.tolist()
+    heights = excess.tolist()
     zones = []
     for peak, lower, upper in _bands(peaks, heights, (least, most), parameters):
         mass_usd = float(sum(masses[max(lower - padding, 0) : max(upper + 1 - padding, 0)]))
+        density = excess[lower : upper + 1].copy()
         density_sum = sum(heights[lower : upper + 1])
-        density = smoothed[lower : upper + 1].copy()
         zones.append(Zone(lower + shift, upper + shift, peak + shift, mass_usd, density, density_sum))
     return zones
+
+
+def standing_out(smoothed: NDArray[Real], width_bins: float, parameters: Parameters) -> NDArray[Real]:
+    """What of a smoothed map is narrower than a window: the map minus its morphological opening (along the last axis).
+
+    A map rests on mass that is spread wide, above all where the past is not known and a prior stands in. Zones are what
+    rises out of that. A lone hump narrower than the window keeps all of its height, a plateau or a slope keeps nothing.
+    """
+    window = 2 * max(parameters.background_minimum_bins, round(parameters.background_widths * width_bins)) // 2 + 1
+    lowest = minimum_filter1d(smoothed, window, axis=-1, mode="constant")
+    return cast(NDArray[Real], smoothed - maximum_filter1d(lowest, window, axis=-1, mode="constant"))
 
 
 @lru_cache(maxsize=256)
