@@ -275,7 +275,8 @@ def test_dead_letters_are_listed_shown_and_counted(topics: ServiceSettings, caps
 def test_a_release_is_an_order_in_the_market_log(topics: ServiceSettings, capsys: pytest.CaptureFixture[str]) -> None:
     produce(topics, DEAD_LETTERS, [letter(0, reason="fold-raised"), letter(1)])
     assert output(capsys, ["quarantine", "list"]).startswith("estimator  BTC      quarantined")
-    produce(topics, MARKET_EVENTS, [("BTC", {"type": "heartbeat"}), ("AAA", {"type": "heartbeat"})])
+    # Whichever partition is the coin's, it holds what raised before the order comes.
+    produce(topics, MARKET_EVENTS, [("BTC", {"type": "heartbeat"}), ("BTD", {"type": "heartbeat"})])
     order = ["quarantine", "release", "--coin", "BTC", "--stage", "estimator", "--reason", "fixed"]
     output(capsys, order)
     output(capsys, [*order[:5], "clusterer", "--operator", "ann"])
