@@ -170,6 +170,7 @@ def test_a_growing_map_is_framed_anew_until_the_reader_takes_hold_of_it(page: Pa
     page.tab.mouse.move(500, 400)
     page.tab.mouse.wheel(0, -600)
     page.tab.wait_for_timeout(200)
+    page.tab.mouse.move(500, 401)
     when = re.compile(r"\d{1,2} [A-Z][a-z]{2} \d\d:\d\d–\d\d:\d\d UTC")
     held = when.findall(page.text("#readout"))
     assert held

@@ -59,6 +59,7 @@ export class MapChart {
   private frame: { low: number; high: number } | null = null;
   private framedAround = 0;
   private rowCount = 0;
+  private openRow: TimedCandle | null = null;
   private lastTime: UTCTimestamp | null = null;
 
   constructor(element: HTMLElement, tab: LowerTab) {
@@ -104,7 +105,8 @@ export class MapChart {
   setHistory(history: HeatHistory | null, fit: boolean): void {
     this.history = history;
     this.heat.setHistory(history);
-    const rows = history === null ? [] : closedRows(history);
+    const rows = history === null ? [] : [...closedRows(history), ...this.openRows(history)];
+    if (history === null) this.openRow = null;
     this.candles.setData(rows.map(candlePoint));
     this.lower.setRows(rows);
     this.rowCount = rows.length;
@@ -118,8 +120,9 @@ export class MapChart {
   /** The open column: its candle and the map of this second. Without closed columns it is the only one. */
   setOpen(openTimeMs: number, candle: CandleValues | null, map: StandingMap, levels: Levels): void {
     if (this.history !== null && openTimeMs < closedUntilMs(this.history)) return;
-    this.fillUntil(openTimeMs);
-    this.addRow({ time: seconds(openTimeMs), candle });
+    this.openRow = { time: seconds(openTimeMs), candle };
+    const rows = this.history === null ? [this.openRow] : this.openRows(this.history);
+    for (const row of rows) if (row.time === this.openRow.time || this.lastTime === null || row.time > this.lastTime) this.addRow(row);
     this.heat.setOpenColumn(map, levels, this.rowCount - 1);
   }
 
@@ -194,13 +197,19 @@ export class MapChart {
     });
   }
 
-  /** Columns between the last closed one and the open one that nobody has sent: empty, so that time stays even. */
-  private fillUntil(openTimeMs: number): void {
-    if (this.history === null) return;
-    const missing = Math.round((openTimeMs - closedUntilMs(this.history)) / this.history.stepMs);
-    if (missing > MAX_COLUMNS) return;
-    for (let time = closedUntilMs(this.history); time < openTimeMs; time += this.history.stepMs)
-      if (this.lastTime === null || seconds(time) > this.lastTime) this.addRow({ time: seconds(time), candle: null });
+  /**
+   * The open column, and empty ones for those before it that nobody has sent: time stays even. They are part of what a
+   * new history sets, or the view would slip by a column each time.
+   */
+  private openRows(history: HeatHistory): TimedCandle[] {
+    if (this.openRow === null) return [];
+    const first = seconds(closedUntilMs(history));
+    const step = history.stepMs / 1000;
+    const missing = Math.round((this.openRow.time - first) / step);
+    if (missing < 0) return [];
+    const holes = missing > MAX_COLUMNS ? 0 : missing;
+    const empty = Array.from({ length: holes }, (_, i) => ({ time: (first + i * step) as UTCTimestamp, candle: null }));
+    return [...empty, this.openRow];
   }
 
   private addRow(row: TimedCandle): void {
