@@ -7,6 +7,8 @@ from typing import Any, cast
 
 import orjson
 from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 
 from liqheat_api.problems import ProblemError, bad_parameter, unknown_coin
 from liqheat_api.settings import ApiSettings
@@ -34,6 +36,7 @@ class View:
                 timeout=timeout_seconds,
                 socket_timeout=timeout_seconds,
                 socket_connect_timeout=timeout_seconds,
+                retry=Retry(NoBackoff(), 1),
             )
         )
 
@@ -45,7 +48,7 @@ class View:
             max_connections=1,
             socket_timeout=block_seconds + 5,
             socket_connect_timeout=5,
-            retry=None,
+            retry=Retry(NoBackoff(), 0),
         )
 
     async def close(self) -> None:

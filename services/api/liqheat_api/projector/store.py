@@ -16,6 +16,8 @@ from typing import Any, Literal, TypeVar, cast
 from urllib.parse import urlsplit
 
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from liqheat_api.projector.messages import Fence
@@ -73,7 +75,7 @@ class Store:
             socket_timeout=timeout_seconds,
             socket_connect_timeout=timeout_seconds,
             max_connections=16,
-            retry=None,
+            retry=Retry(NoBackoff(), 0),
         )
         parts = urlsplit(url)
         self.address = f"{parts.hostname}:{parts.port or 6379}"
