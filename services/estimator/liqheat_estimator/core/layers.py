@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from liqheat_shared.contracts.market_events import MarginTier
 MIN_DISTANCE_BINS = 1.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Layers:
     """The prior over leverage, as arrays over classes.
 
@@ -47,6 +48,17 @@ class Layers:
         rates = shares / half_life_ms
         width = parameters.daily_volatility * np.sqrt(half_life_ms / DAY_MS) / BIN_WIDTH
         return cls(shares, rates / rates.sum(), half_life_ms, np.maximum(width, 2.0))
+
+
+@lru_cache(maxsize=256)
+def closed_share(layers: Layers, elapsed_ms: int) -> Floats:
+    """Part of each layer that its half-life closes in a time. Not to be written to.
+
+    >>> layers = Layers.from_parameters(EstimatorParameters())
+    >>> closed_share(layers, 2 * HOUR_MS)[-1]  # half of the class that lives two hours
+    np.float64(0.5)
+    """
+    return 1.0 - np.exp2(-elapsed_ms / layers.half_life_ms)
 
 
 @dataclass(frozen=True, slots=True)

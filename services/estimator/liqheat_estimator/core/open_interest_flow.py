@@ -7,10 +7,12 @@ longs = shorts = open interest.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from liqheat_estimator.core.bins import Floats, bin_of
-from liqheat_estimator.core.layers import Layers
+from liqheat_estimator.core.layers import Layers, closed_share
 from liqheat_estimator.core.market_state import MarketState
 from liqheat_estimator.core.measured_positions import MeasuredPosition, reachable_bin
 from liqheat_estimator.core.parameters import DAY_MS, LONG, SHORT, EstimatorParameters
@@ -77,15 +79,16 @@ def _turn_over(market: MarketState, elapsed_ms: int, layers: Layers) -> None:
     """Close what half-lives say, at most the volume: each trade closes at most its size on either side."""
     positions = market.map
     assert positions is not None
-    closed_share = 1.0 - np.exp2(-elapsed_ms / layers.half_life_ms)
-    closed = np.add.reduce(positions.total * closed_share, axis=1).tolist()
-    if market.volume_known and "trades" not in market.interrupted:
-        volume_base = market.traded.total_base()
-        bounds = [1.0 if each <= volume_base else volume_base / each for each in closed]
-        positions.multiply(1.0 - closed_share * np.array(bounds)[:, None])
-        closed = [each * bound for each, bound in zip(closed, bounds, strict=True)]
+    share = closed_share(layers, elapsed_ms)
+    closed = np.add.reduce(positions.total * share, axis=1).tolist()
+    volume_is_known = market.volume_known and "trades" not in market.interrupted
+    volume_base = market.traded.total_base() if volume_is_known else math.inf
+    if max(closed) <= volume_base:
+        positions.multiply(1.0 - share)
     else:
-        positions.multiply(1.0 - closed_share[None, :])
+        bounds = [min(volume_base / each, 1.0) if each > 0 else 1.0 for each in closed]
+        positions.multiply(1.0 - share * np.array(bounds)[:, None])
+        closed = [each * bound for each, bound in zip(closed, bounds, strict=True)]
     for side in (LONG, SHORT):
         market.ledger.closed_base[side] += closed[side]
     market.map_changed()

@@ -67,7 +67,7 @@ class PositionMap:
 
     def standing(self, side: int) -> float:
         """Mass of a side in the coin."""
-        return float(self.total[side].sum())
+        return float(np.add.reduce(self.total[side]))
 
     def refresh_totals(self) -> None:
         """Recount the totals, so that rounding errors of single steps don't add up."""
@@ -89,7 +89,7 @@ class PositionMap:
     # ---- closing
 
     def multiply(self, factors: Floats) -> None:
-        """Keep a part of each layer; factors are 0 to 1, of shape (2, layers) or (2, 1)."""
+        """Keep a part of each layer; factors are 0 to 1, of shape (2, layers), (layers,) or (2, 1)."""
         self.scale *= factors
         self.total *= factors
         if np.minimum.reduce(self.scale, axis=None) < RENORMALISE_BELOW:
@@ -155,27 +155,28 @@ class PositionMap:
             Share of the volume in each bin, sums to 1.
         """
         count = len(profile)
-        index = (shifts.whole + (first_bin - self.first_bin))[:, :, None] + _STEPS[: count + 1]
-        parts = np.zeros(index.shape)
-        np.multiply(shifts.near, profile, out=parts[:, :, :count])
-        parts[:, :, 1:] += shifts.far * profile
-        mark = mark_bin - self.first_bin
-        parts *= (index - mark) * _AHEAD > 0
+        # Places in the flat mass array, and of the mark in each row of it.
+        rows = _row_starts(amounts.shape[1])
+        offset = first_bin - self.first_bin
+        index = (shifts.whole[:, :, None] + (rows + offset)) + _STEPS[: count + 1]
+        mark = rows + (mark_bin - self.first_bin)
+        padded = np.zeros(count + 2)
+        padded[1:-1] = profile
+        parts = shifts.near * padded[1:]
+        parts += shifts.far * padded[:-1]
+        np.putmask(parts, (index - mark) * _AHEAD <= 0, 0.0)
         kept = np.add.reduce(parts, axis=2)
         if np.minimum.reduce(kept, axis=None) < MIN_KEPT:
             lost = kept < MIN_KEPT
             kept[lost] = np.inf
             self._deposit_at_mark(np.where(lost, amounts, 0.0), shifts, mark_bin)
         parts *= (amounts / (kept * self.scale))[:, :, None]
-        lowest = first_bin - self.first_bin + shifts.lowest
-        highest = first_bin - self.first_bin + shifts.highest + count
-        if lowest >= 0 and highest < WINDOW_BINS:
-            rows = _row_starts(amounts.shape[1])
-            self.mass.reshape(-1)[index + rows] += parts
+        if offset + shifts.lowest >= 0 and offset + shifts.highest + count < WINDOW_BINS:
+            self.mass.reshape(-1)[index] += parts
         else:
             for side in _SIDES:
                 for layer in range(amounts.shape[1]):
-                    self._add(side, layer, int(index[side, layer, 0]), parts[side, layer])
+                    self._add(side, layer, offset + int(shifts.whole[side, layer]), parts[side, layer])
         self._count_deposit(amounts, 0.0)
 
     def _deposit_at_mark(self, amounts: Floats, shifts: LayerShifts, mark_bin: int) -> None:

@@ -29,7 +29,7 @@ class VolumeProfile:
 
     def total_base(self) -> float:
         """Quantity in all bins."""
-        return float(self.quantity_base.sum())
+        return float(np.add.reduce(self.quantity_base))
 
     def add(self, bin_index: int, quantity_base: float) -> None:
         """Count a quantity in one bin."""
