@@ -114,8 +114,9 @@ export class MarketSession {
   /** Rebuild the open candle from finer closed columns. Without them it starts at the last close. */
   private async seedOpenCandle(openTimeMs: number): Promise<void> {
     const seed = SEED_TIMEFRAME[this.timeframe];
+    // A candle that is there stays until the new one is: without it the chart would step back by a column.
+    if (this.openTimeMs !== openTimeMs) this.openCandle = null;
     this.openTimeMs = openTimeMs;
-    this.openCandle = null;
     if (seed === null) return;
     const part = await this.api.heatmap(this.coin, this.scope, seed, this.stopped.signal, openTimeMs);
     if (part === null) return;
