@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.signal import find_peaks
 
 from liqheat_clusterer.core.parameters import Parameters
-from liqheat_clusterer.core.zones import _gaussian, _prominent_peaks, find_zones, smoothing_bins
+from liqheat_clusterer.core.zones import _prominent_peaks, find_zones, gaussian, smoothing_bins
 from synthetic_grids import FIRST_BIN, Hump, MapBuilder
 
 PARAMETERS = Parameters()
@@ -107,7 +107,7 @@ MASSES = st.lists(st.integers(0, 10_000_000) | st.just(0), min_size=1, max_size=
 @given(masses=MASSES, noise=st.floats(0, 1e6))
 def test_prominent_peaks_are_those_of_scipy(masses: list[int], noise: float):
     padded = np.concatenate([np.zeros(9), np.array(masses, dtype=float), np.zeros(9)])
-    smoothed = np.convolve(padded, _gaussian(2.0), "same")
+    smoothed = np.convolve(padded, gaussian(2.0), "same")
     expected, _ = find_peaks(smoothed, prominence=max(3 * noise, 1e-9))
     found = _prominent_peaks(smoothed, noise, 0, len(smoothed), Parameters(maximum_zones_per_side=1000))
     for ours, theirs in zip(found, expected.tolist(), strict=True):  # of a level summit scipy gives the middle

@@ -32,7 +32,7 @@ _EXTRAS = {
     "kafka": "aiokafka",
     "ingest": "ccxt",
     "estimator": "faust",
-    "clusterer": "scipy",
+    "clusterer": "faust",
     "api": "fastapi",
     "local": "jgo",
 }

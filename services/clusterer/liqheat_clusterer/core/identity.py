@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
+from liqheat_clusterer.core.assignment import best_assignment
 from liqheat_clusterer.core.tracked_cluster import TrackedCluster
 from liqheat_clusterer.core.zones import Zone
 
@@ -79,7 +79,4 @@ def _assign(clusters: list[TrackedCluster], zones: int, pairs: dict[tuple[int, i
     weights = np.zeros((len(clusters), zones))
     for (place, number), shared in pairs.items():
         weights[place, number] = shared + (first_rank if clusters[place].formed_time_ms is not None else 0.0)
-    rows, columns = linear_sum_assignment(weights, maximize=True)
-    return {
-        place: number for place, number in zip(rows.tolist(), columns.tolist(), strict=True) if (place, number) in pairs
-    }
+    return {place: number for place, number in best_assignment(weights) if (place, number) in pairs}

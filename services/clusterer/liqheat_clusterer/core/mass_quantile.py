@@ -46,8 +46,8 @@ class MassQuantile:
         if self.day_numbers[row] != day:
             self.counts[row] = 0
             self.day_numbers[row] = day
-        for mass_usd in masses_usd:
-            self.counts[row, mass_class(mass_usd)] += 1
+        classes = [mass_class(mass_usd) for mass_usd in masses_usd]
+        self.counts[row] += np.bincount(classes, minlength=CLASSES)
 
     def floor_usd(self, time_ms: int, parameters: Parameters) -> float:
         """Quantile of the masses of the last days; 0 while less than a day was seen.

@@ -7,10 +7,10 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter1d
 
 from liqheat_clusterer.core.parameters import DAY_MS, HOUR_MS, MINUTE_MS, Parameters
-from liqheat_clusterer.core.zones import TRUNCATE, Side, standing_out
+from liqheat_clusterer.core.row_filters import convolve_rows
+from liqheat_clusterer.core.zones import Side, gaussian, standing_out
 
 ClusterTimeframe = Literal["5m", "1h", "4h", "12h", "1d"]
 #: Longest first. 5m is what a cluster has that none of these shows.
@@ -112,7 +112,7 @@ class TimeAverages:
     def _standing_out(self, parameters: Parameters) -> NDArray[np.float32]:
         """What stands out of the smoothed averages; derived from the state, so it is not part of it."""
         if self._excess is None:
-            smoothed = gaussian_filter1d(self.mean, self.width_bins, axis=2, mode="constant", truncate=TRUNCATE)
+            smoothed = convolve_rows(self.mean, gaussian(self.width_bins))
             self._excess = standing_out(smoothed, self.width_bins, parameters)
         return self._excess
 

@@ -8,10 +8,9 @@ from typing import Any, Literal, NamedTuple, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import correlate1d, maximum_filter1d, minimum_filter1d
-from scipy.signal import peak_prominences
 
 from liqheat_clusterer.core.parameters import Parameters
+from liqheat_clusterer.core.row_filters import convolve_rows, peak_prominences, running_maximum, running_minimum
 
 Side = Literal["long", "short"]
 Floats = NDArray[np.float64]
@@ -103,11 +102,11 @@ def _zones_of_side(
     """Zones of one side; none reaches over the bin beside the mark, though the smoothing does."""
     if not any(masses):
         return []
-    weights = _gaussian(width_bins)
+    weights = gaussian(width_bins)
     padding = len(weights) // 2 + 1
     padded = np.zeros(len(masses) + 2 * padding)
     padded[padding:-padding] = np.frombuffer(array("d", masses))
-    smoothed = correlate1d(padded, weights, mode="constant")
+    smoothed = convolve_rows(padded, weights)
     shift = first_bin - padding
     least = 0 if lowest_bin is None else max(lowest_bin - shift, 0)
     most = len(padded) - 1 if highest_bin is None else min(highest_bin - shift, len(padded) - 1)
@@ -132,12 +131,12 @@ def standing_out(smoothed: NDArray[Real], width_bins: float, parameters: Paramet
     rises out of that. A lone hump narrower than the window keeps all of its height, a plateau or a slope keeps nothing.
     """
     window = 2 * max(parameters.background_minimum_bins, round(parameters.background_widths * width_bins)) // 2 + 1
-    lowest = minimum_filter1d(smoothed, window, axis=-1, mode="constant")
-    return cast(NDArray[Real], smoothed - maximum_filter1d(lowest, window, axis=-1, mode="constant"))
+    return smoothed - running_maximum(running_minimum(smoothed, window), window)
 
 
 @lru_cache(maxsize=256)
-def _gaussian(width_bins: float) -> Floats:
+def gaussian(width_bins: float) -> Floats:
+    """Weights of a Gaussian of this standard deviation, cut at ``TRUNCATE`` of them; their sum is 1."""
     reach = np.arange(-int(TRUNCATE * width_bins + 0.5), int(TRUNCATE * width_bins + 0.5) + 1)
     weights = np.exp(-0.5 * (reach / width_bins) ** 2)
     return cast(Floats, weights / weights.sum())
@@ -152,13 +151,13 @@ def _prominent_peaks(smoothed: Floats, noise: float, least: int, most: int, para
     flat = smoothed[tops] == smoothed[tops + 1]
     if flat.any():
         tops = np.array([top for top in tops.tolist() if _falls_after(smoothed, top)], dtype=np.intp)
-    prominences = peak_prominences(smoothed, tops)[0]
+    prominences = peak_prominences(smoothed, tops)
     found = prominences >= prominence
     tops, prominences = tops[found], prominences[found]
     if len(tops) > parameters.maximum_zones_per_side:
         keep = np.argsort(-prominences, kind="stable")[: parameters.maximum_zones_per_side]
         tops = np.sort(tops[keep])
-    return cast(list[int], tops.tolist())
+    return tops.tolist()
 
 
 def _falls_after(smoothed: Floats, top: int) -> bool:
