@@ -11,8 +11,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-import orjson
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from faults.oracle import (
     Expected,
@@ -23,7 +22,7 @@ from faults.oracle import (
     run_stages,
     state_differences,
 )
-from liqheat_shared.contracts.topics import LIQUIDATION_CLUSTERS, LIQUIDATION_GRIDS, MARKET_EVENTS
+from liqheat_shared.contracts.topics import LIQUIDATION_GRIDS, MARKET_EVENTS
 from liqheat_shared.kafka.topic_admin import apply_topics
 from liqheat_shared.kafka.topics import laptop_topics, state_changelog_topic
 from liqheat_shared.settings import ServiceSettings
@@ -43,6 +42,7 @@ class Stages:
         self.servers = servers
         self._logs = logs
         self._processes: list[subprocess.Popen[bytes]] = []
+        self._log_of: dict[int, Path] = {}
 
     async def create_topics(self) -> None:
         await apply_topics(self.settings, laptop_topics(self.settings))
@@ -66,7 +66,15 @@ class Stages:
                 stderr=subprocess.STDOUT,
             )
         self._processes.append(process)
+        self._log_of[process.pid] = log
         return process
+
+    async def at_work(self, *processes: subprocess.Popen[bytes], timeout_seconds: float = 40.0) -> None:
+        """Wait until workers have been assigned partitions and restored their state."""
+        deadline = time.monotonic() + timeout_seconds
+        while not all("states restored" in self._log_of[process.pid].read_text() for process in processes):
+            assert time.monotonic() < deadline, f"a worker did not get to work\n{self.logs()}"
+            await asyncio.sleep(0.1)
 
     async def feed(self, log: Iterable[tuple[bytes, bytes]], *, per_second: float) -> None:
         """Publish a market log at a pace."""
@@ -86,16 +94,13 @@ class Stages:
         """What an undisturbed run makes of the market log as it now is."""
         return run_stages(market_messages(await read_topic(self.servers, self.settings.topic(MARKET_EVENTS))))
 
-    async def finish(self, expected: Expected, timeout_seconds: float = 60.0) -> None:
-        """Wait until the last outputs are there, then stop all workers in an orderly way."""
+    async def finish(self, timeout_seconds: float = 60.0) -> None:
+        """Wait until both stages have committed the end of their input, then stop all workers in an orderly way."""
         deadline = time.monotonic() + timeout_seconds
-        for topic in (LIQUIDATION_GRIDS, LIQUIDATION_CLUSTERS):
-            wanted = {orjson.loads(m.value)["event_id"] for m in expected.outputs[topic]}
-            while True:
-                records = await read_topic(self.servers, self.settings.topic(topic))
-                missing = wanted - {orjson.loads(record.value)["event_id"] for record in records}
-                if not missing or time.monotonic() > deadline:
-                    break
+        for stage, topic in (("estimator", MARKET_EVENTS), ("clusterer", LIQUIDATION_GRIDS)):
+            group = f"{self.settings.topic_prefix}{self.settings.group_prefix}{stage}"
+            while not await is_at_the_end(self.servers, group, self.settings.topic(topic)):
+                assert time.monotonic() < deadline, f"the {stage} did not get to the end\n{self.logs()}"
                 await asyncio.sleep(0.5)
         self.stop()
 
@@ -130,3 +135,16 @@ class Stages:
             faults = state_differences(expected.states[stage], found, ignore_label=stage == "clusterer")
             wrong += [f"state of the {stage}: {fault}" for fault in faults]
         return wrong
+
+
+async def is_at_the_end(servers: str, group: str, topic: str) -> bool:
+    """Whether a group has committed the end of every partition of a topic."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=servers, group_id=group, enable_auto_commit=False)
+    await consumer.start()
+    try:
+        partitions = [TopicPartition(topic, number) for number in range(PARTITIONS)]
+        consumer.assign(partitions)
+        ends = await consumer.end_offsets(partitions)
+        return all([(await consumer.committed(p) or 0) == end for p, end in ends.items()])
+    finally:
+        await consumer.stop()
