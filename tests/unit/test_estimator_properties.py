@@ -209,7 +209,7 @@ def test_bins_of_many_equal_bins_of_one(prices: list[float]) -> None:
         assert found == bin_of(price) or (edge and abs(found - bin_of(price)) == 1)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(st.integers(0, 10**6), st.integers(1, 3))
 def test_whole_logs_keep_the_books_and_replay_to_the_same_bytes(seed: int, venues: int) -> None:
     log = RandomMarket(seed, venues).log(150)
@@ -231,7 +231,7 @@ def _check_books(state: CoinState) -> None:
             assert ledger.deposited_base[side] == pytest.approx(explained, rel=1e-9)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(st.integers(0, 10**6), st.lists(st.integers(0, 190), min_size=1, max_size=4))
 def test_restored_states_go_on_byte_for_byte(seed: int, cuts: list[int]) -> None:
     log = RandomMarket(seed, 2).log(180)

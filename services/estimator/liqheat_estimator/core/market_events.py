@@ -26,6 +26,8 @@ from liqheat_shared.contracts.market_events import (
 INCOMPLETE_MS = 60_000
 #: A basis between mark and last price beyond this is a stale pair of prices, not a basis.
 MAX_BASIS = 0.1
+#: Streams that a market remembers by name; a venue has a handful.
+MAX_STREAMS = 32
 
 
 def live_bars(state: CoinState, market: MarketState) -> list[PriceBar]:
@@ -153,7 +155,8 @@ def apply_instrument(market: MarketState, instrument: Instrument) -> None:
 def apply_feed_status(market: MarketState, status: FeedStatus) -> None:
     """A stream stopped or came back."""
     if status.type == "feed-interrupted":
-        market.interrupted[status.stream] = status.from_ms
+        if len(market.interrupted) < MAX_STREAMS:
+            market.interrupted[status.stream] = status.from_ms
     else:
         market.interrupted.pop(status.stream, None)
         market.incomplete_until_ms = max(market.incomplete_until_ms, status.receive_time_ms + INCOMPLETE_MS)
@@ -167,6 +170,8 @@ def apply_bracket(market: MarketState, bracket: BackfillBracket) -> None:
 def apply_heartbeat(market: MarketState, heartbeat: Heartbeat) -> None:
     """Ages of the streams, as ingest knows them."""
     for stream, age_ms in heartbeat.stream_age_ms.items():
+        if stream not in market.stream_seen_ms and len(market.stream_seen_ms) >= MAX_STREAMS:
+            continue
         seen_ms = None if age_ms is None else heartbeat.receive_time_ms - age_ms
         known_ms = market.stream_seen_ms.get(stream)
         if known_ms is None or (seen_ms is not None and seen_ms > known_ms):
