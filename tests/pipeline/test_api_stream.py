@@ -267,3 +267,18 @@ def test_the_end_of_the_process_ends_streams(serve: Serve) -> None:
             assert asyncio.get_running_loop().time() - began < 2
 
     serve(check)
+
+
+def test_a_reader_that_failed_asks_for_a_restart(serve: Serve) -> None:
+    async def check(api: ServedApi, settings: ProjectorSettings) -> None:
+        assert (await api.client.get("/healthz")).status_code == 200
+        async with Redis.from_url(settings.redis_url.get_secret_value()) as redis:
+            await redis.xadd(RedisKeys(settings.redis_key_prefix).notices, {"written by": "somebody else"})
+        async with asyncio.timeout(10):
+            while (answer := await api.client.get("/healthz")).status_code == 200:
+                await asyncio.sleep(0.02)
+        assert "Restart this process: following Redis failed: KeyError" in answer.json()["detail"]
+        assert (await api.client.get("/readyz")).status_code == 503
+        assert (await api.client.get("/v1/grids/BTC")).status_code == 200
+
+    serve(check)

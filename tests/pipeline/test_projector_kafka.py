@@ -298,3 +298,20 @@ def test_a_rebuild_beside_a_running_projector(world: World) -> None:
             assert await all_values(redis, world.prefix) == before
 
     run(main())
+
+
+def test_a_topic_made_anew_is_read_from_its_start(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        async with world.redis() as redis:
+            # What an earlier, longer topic of the same name left behind.
+            position = f"{world.prefix}liquidation-grids-v1/0"
+            await redis.hset(world.keys.positions, position, 1000)
+            await redis.hset(world.keys.fences, "grid|BTC", "1-500-500")
+            await world.send(samples.grid(1), samples.grid(2, log_epoch=2), samples.grid(3, "ETH"))
+            async with running_projector(world.settings):
+                await until(lambda: _equals(redis.hget(world.keys.fences, "grid|BTC"), b"2-2-2"))
+                await until(lambda: _equals(redis.hget(world.keys.positions, position), b"3"))
+
+    with caplog.at_level("WARNING"):
+        run(main())
+    assert any("the topic was recreated" in record.message for record in caplog.records)

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import sys
 from collections.abc import Coroutine
+from importlib import metadata
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -26,3 +27,11 @@ def start_logging(level: str) -> None:
     logging.basicConfig(stream=sys.stderr, level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for name in ("aiokafka", "uvicorn.error"):
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def version() -> str:
+    """Version of the installed distribution."""
+    try:
+        return metadata.version("liqheat")
+    except metadata.PackageNotFoundError:
+        return "unknown"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import AsyncIterator
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import FrameType
 
@@ -17,6 +16,7 @@ from liqheat_api.docs_page import STYLE, docs_html
 from liqheat_api.freshness import Freshness
 from liqheat_api.middleware import Gate
 from liqheat_api.page import STATIC, page_router
+from liqheat_api.process import version
 from liqheat_api.routes import heatmap, maps, operations, stream
 from liqheat_api.services import Services
 from liqheat_api.settings import ApiSettings
@@ -59,7 +59,7 @@ def build_app(services: Services, static: Path = STATIC) -> FastAPI:
         await services.view.close()
 
     app = FastAPI(
-        title="liqheat", version=_version(), description=DESCRIPTION, lifespan=lifespan, docs_url=None, redoc_url=None
+        title="liqheat", version=version(), description=DESCRIPTION, lifespan=lifespan, docs_url=None, redoc_url=None
     )
     app.state.services = services
     problems.install(app)
@@ -76,15 +76,8 @@ def build_app(services: Services, static: Path = STATIC) -> FastAPI:
 
     app.include_router(page_router(static))
     app.add_middleware(Gate, metrics=services.metrics)
-    services.metrics.gauge("liqheat_build_info").labels(_version()).set(1)
+    services.metrics.gauge("liqheat_build_info").labels(version()).set(1)
     return app
-
-
-def _version() -> str:
-    try:
-        return version("liqheat")
-    except PackageNotFoundError:
-        return "unknown"
 
 
 class Server(uvicorn.Server):

@@ -11,6 +11,7 @@ import orjson
 from aiokafka.errors import KafkaError
 from redis.exceptions import RedisError
 
+from liqheat_api.process import version
 from liqheat_api.projector.consumer import TopicConsumer
 from liqheat_api.projector.counters import Counters
 from liqheat_api.projector.history import ClusterEvents, Columns, Liquidations
@@ -140,6 +141,7 @@ class ProjectorApp:
 async def serve(settings: ProjectorSettings) -> None:
     """Run the projector with its metrics server until SIGINT or SIGTERM."""
     metrics = Metrics("projector")
+    metrics.gauge("liqheat_build_info").labels(version()).set(1)
     app = ProjectorApp(settings, metrics)
     port = metrics.serve(settings.metrics_host, settings.metrics_port, alive=app.alive, ready=app.ready)
     log.info("projector: metrics on http://%s:%d/metrics", settings.metrics_host, port)

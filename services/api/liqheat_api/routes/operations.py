@@ -65,9 +65,11 @@ def _projector_status(raw: bytes | None) -> dict[str, Any]:
     }
 
 
-@router.get("/healthz", summary="Whether the process lives")
-async def healthz() -> Response:
-    """Answers while the process lives."""
+@router.get("/healthz", summary="Whether the process works, or should be restarted")
+async def healthz(shared: Shared) -> Response:
+    """503 with the reason where nothing but a restart would help."""
+    if shared.hub.failure is not None:
+        raise ProblemError(503, f"Restart this process: {shared.hub.failure}.")
     return Response("ok\n", media_type="text/plain")
 
 

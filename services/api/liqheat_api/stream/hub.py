@@ -66,6 +66,8 @@ class Hub:
         self.max_clients, self.facts_kept = max_clients, facts_kept
         self.last_event_id = BEGIN
         self.problem: str | None = "the stream was not read yet"
+        #: Why this process should be restarted, if it should.
+        self.failure: str | None = None
         self._clients_gauge, self._dropped, self._grid_age = clients, dropped, grid_age
         self._boxes: dict[str, set[Mailbox]] = defaultdict(set)
         self._count = 0
@@ -77,6 +79,13 @@ class Hub:
     def start(self) -> None:
         """Follow Redis in the background."""
         self._tasks = [asyncio.create_task(self._follow()), asyncio.create_task(self._watch_freshness())]
+        for task in self._tasks:
+            task.add_done_callback(self._task_ended)
+
+    def _task_ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception() is not None:
+            self.failure = self.problem = f"following Redis failed: {task.exception()!r}"
+            log.error("%s", self.failure, exc_info=task.exception())
 
     def close_clients(self) -> None:
         """End all streams and refuse new ones: the process ends."""
