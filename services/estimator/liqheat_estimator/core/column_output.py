@@ -27,7 +27,7 @@ def levels_of(usd: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
     [0, 0, 1, 128, 255]
     """
     with np.errstate(divide="ignore"):
-        steps = np.rint(np.log(usd.astype(np.float64) / LEVEL_FLOOR_USD) / _LOG_RATIO)
+        steps = np.rint(np.log(usd / LEVEL_FLOOR_USD) / _LOG_RATIO)
     levels: NDArray[np.uint8] = np.clip(steps + 1, 0, 255).astype(np.uint8)
     return levels
 
