@@ -233,6 +233,7 @@ def usable(grid: dict[str, Any]) -> bool:
         return False
     return (
         grid["coin"] == "BTC"
+        and type(grid.get("schema_version", 1)) is int
         and abs(grid.get("bin_width", 0.001) - 0.001) <= 1e-12
         and grid["event_time_ms"] < 9_000_000_000_000
         and all(1e-12 <= price <= 1e12 for price in prices_of(grid))

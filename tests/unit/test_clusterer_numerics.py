@@ -53,3 +53,16 @@ def test_assignment_is_as_good_as_any(weights: np.ndarray) -> None:
     assert len({row for row, _ in pairs}) == len({column for _, column in pairs}) == len(pairs)
     found = optimize.linear_sum_assignment(weights, maximize=True)
     assert sum(weights[row, column] for row, column in pairs) == weights[found].sum()
+
+
+def test_the_convolution_adds_up_in_a_fixed_order() -> None:
+    chance = np.random.default_rng(3)
+    values, weights = chance.uniform(0, 1e7, 70), np.array([0.1, 0.2, 0.4, 0.2, 0.1])
+    around = [0.0, 0.0, *values.tolist(), 0.0, 0.0]
+    wanted = []
+    for place in range(2, 72):
+        total = around[place] * 0.4
+        for step, weight in ((1, 0.2), (2, 0.1)):
+            total += (around[place - step] + around[place + step]) * weight
+        wanted.append(total)
+    assert convolve_rows(values, weights).tolist() == wanted

@@ -17,6 +17,9 @@ Real = TypeVar("Real", bound=np.floating[Any])
 def convolve_rows(values: NDArray[Real], weights: NDArray[np.float64]) -> NDArray[Real]:
     """Convolve each row with a symmetric kernel of odd length; zeros beyond the ends.
 
+    Tap by tap: numpy's own convolution asks the linear algebra library for dot products, and that adds up in another
+    order on another processor. Outputs must be the same to the last bit wherever a worker runs.
+
     Parameters
     ----------
     values : ndarray, shape (..., n)
@@ -27,13 +30,16 @@ def convolve_rows(values: NDArray[Real], weights: NDArray[np.float64]) -> NDArra
     >>> convolve_rows(np.array([0.0, 1.0, 0.0]), np.array([0.25, 0.5, 0.25])).tolist()
     [0.25, 0.5, 0.25]
     """
-    rows = values.reshape(-1, values.shape[-1])
-    reach = len(weights) // 2
+    reach, count = len(weights) // 2, values.shape[-1]
     kernel = weights.astype(values.dtype)
-    smoothed = np.empty_like(rows)
-    for source, target in zip(rows, smoothed, strict=True):
-        target[:] = np.convolve(source, kernel)[reach : reach + len(source)]
-    return smoothed.reshape(values.shape)
+    padded = np.zeros((*values.shape[:-1], count + 2 * reach), dtype=values.dtype)
+    padded[..., reach : reach + count] = values
+    smoothed = values * kernel[reach]
+    for step in range(1, reach + 1):
+        both = padded[..., reach - step : reach - step + count] + padded[..., reach + step : reach + step + count]
+        both *= kernel[reach + step]
+        smoothed += both
+    return np.asarray(smoothed)
 
 
 def running_minimum(values: NDArray[Real], window: int) -> NDArray[Real]:
@@ -66,20 +72,36 @@ def _running(extreme: np.ufunc, values: NDArray[Real], window: int) -> NDArray[R
     return np.asarray(extreme(padded[..., :count], padded[..., rest : rest + count]))
 
 
-def peak_prominences(values: NDArray[Real], peaks: NDArray[np.intp]) -> NDArray[Real]:
+def peak_prominences(values: NDArray[np.float64], peaks: NDArray[np.intp]) -> NDArray[np.float64]:
     """How far one must go down from each peak before one can go up to something higher, or to an end.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n,)
+    peaks : ndarray of int
+        In order: every local maximum, or every one above some height. One that is left out would not be seen as higher.
 
     Examples
     --------
     >>> peak_prominences(np.array([0.0, 2.0, 1.0, 5.0, 0.0]), np.array([1, 3])).tolist()
     [1.0, 5.0]
     """
-    found = np.empty(len(peaks), dtype=values.dtype)
-    for place, peak in enumerate(peaks.tolist()):
-        height = values[peak]
-        higher = np.flatnonzero(values > height)
-        split = int(np.searchsorted(higher, peak))
-        start = higher[split - 1] + 1 if split else 0
-        end = higher[split] if split < len(higher) else len(values)
-        found[place] = height - max(values[start : peak + 1].min(), values[peak:end].min())
-    return found
+    if len(peaks) == 0:
+        return np.zeros(0)
+    heights = values[peaks].tolist()
+    valleys = [float(values[: peaks[0] + 1].min()), *np.minimum.reduceat(values, peaks).tolist()]
+    left = _bases(heights, valleys)
+    right = _bases(heights[::-1], valleys[::-1])[::-1]
+    return np.array([height - max(bases) for height, *bases in zip(heights, left, right, strict=True)])
+
+
+def _bases(heights: list[float], valleys: list[float]) -> list[float]:
+    """Lowest place between each peak and the first higher one before it; ``valleys[i]`` lies before peak i."""
+    bases: list[float] = []
+    open_peaks: list[tuple[float, float]] = []
+    for height, base in zip(heights, valleys, strict=False):
+        while open_peaks and open_peaks[-1][0] <= height:
+            base = min(base, open_peaks.pop()[1])
+        open_peaks.append((height, base))
+        bases.append(base)
+    return bases

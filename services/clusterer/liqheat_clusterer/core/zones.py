@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from array import array
 from functools import lru_cache
-from typing import Any, Literal, NamedTuple, TypeVar, cast
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -137,9 +138,11 @@ def standing_out(smoothed: NDArray[Real], width_bins: float, parameters: Paramet
 @lru_cache(maxsize=256)
 def gaussian(width_bins: float) -> Floats:
     """Weights of a Gaussian of this standard deviation, cut at ``TRUNCATE`` of them; their sum is 1."""
-    reach = np.arange(-int(TRUNCATE * width_bins + 0.5), int(TRUNCATE * width_bins + 0.5) + 1)
-    weights = np.exp(-0.5 * (reach / width_bins) ** 2)
-    return cast(Floats, weights / weights.sum())
+    reach = int(TRUNCATE * width_bins + 0.5)
+    # not numpy's exponential: its last bit depends on the processor
+    weights = [math.exp(-0.5 * (step / width_bins) ** 2) for step in range(-reach, reach + 1)]
+    total = sum(weights)
+    return np.array([weight / total for weight in weights])
 
 
 def _prominent_peaks(smoothed: Floats, noise: float, least: int, most: int, parameters: Parameters) -> list[int]:
@@ -147,12 +150,11 @@ def _prominent_peaks(smoothed: Floats, noise: float, least: int, most: int, para
     prominence = max(parameters.prominence_mads * noise, 1e-9)
     inner = smoothed[1:-1]
     tops = np.flatnonzero((inner > smoothed[:-2]) & (inner >= smoothed[2:]) & (inner >= prominence)) + 1
-    tops = tops[(tops >= least) & (tops <= most)]
     flat = smoothed[tops] == smoothed[tops + 1]
     if flat.any():
         tops = np.array([top for top in tops.tolist() if _falls_after(smoothed, top)], dtype=np.intp)
     prominences = peak_prominences(smoothed, tops)
-    found = prominences >= prominence
+    found = (prominences >= prominence) & (tops >= least) & (tops <= most)
     tops, prominences = tops[found], prominences[found]
     if len(tops) > parameters.maximum_zones_per_side:
         keep = np.argsort(-prominences, kind="stable")[: parameters.maximum_zones_per_side]
