@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter1d
 from scipy.signal import find_peaks
 
+from liqheat_clusterer.core.decoded_grid import decode_grid
 from liqheat_clusterer.core.parameters import Parameters
-from liqheat_clusterer.core.zones import _prominent_peaks, find_zones, gaussian, smoothing_bins
-from synthetic_grids import FIRST_BIN, Hump, MapBuilder
+from liqheat_clusterer.core.zones import ZoneSearch, _prominent_peaks, find_zones, gaussian, smoothing_bins
+from synthetic_grids import FIRST_BIN, START_MS, Hump, MapBuilder, build_grid, encode_grid
 
 PARAMETERS = Parameters()
 
@@ -108,7 +109,7 @@ MASSES = st.lists(st.integers(0, 10_000_000) | st.just(0), min_size=1, max_size=
 def test_prominent_peaks_are_those_of_scipy(masses: list[int], noise: float):
     padded = np.concatenate([np.zeros(9), np.array(masses, dtype=float), np.zeros(9)])
     smoothed = np.convolve(padded, gaussian(2.0), "same")
-    expected, _ = find_peaks(smoothed, prominence=max(3 * noise, 1e-9))
+    expected, _ = find_peaks(smoothed, prominence=max(3 * noise, 0.02 * smoothed.max(), 1e-9))
     found = _prominent_peaks(smoothed, noise, 0, len(smoothed), Parameters(maximum_zones_per_side=1000))
     for ours, theirs in zip(found, expected.tolist(), strict=True):  # of a level summit scipy gives the middle
         assert smoothed[ours] == smoothed[theirs]
@@ -148,3 +149,18 @@ def test_a_plateau_and_a_wide_hill_are_background():
     hill = MapBuilder(first_bin=10_700, long_usd=[0] * 400, short_usd=[0] * 400)
     hill.add(Hump(10_880, 1e9, 50.0))
     assert sum(zone.density_sum for zone in zones_of(hill)["long"]) < 0.05 * 1e9
+
+
+def test_equal_maps_of_one_grid_are_searched_once_and_others_apart():
+    same, moved, other = MapBuilder(), MapBuilder(mark_bin=11_040.5), MapBuilder()
+    for builder in (same, moved):
+        builder.add(Hump(11_000, 2e7))
+    other.add(Hump(10_990, 2e7))
+    maps = {"aggregated": same, "binance": same, "bybit": moved, "okx": other}
+    scopes = decode_grid(encode_grid(build_grid(START_MS, 1, maps)), "BTC").scopes
+    search = ZoneSearch(PARAMETERS)
+    bins = {"aggregated": 11_050, "binance": 11_050, "bybit": 11_004, "okx": 11_050}
+    found = {name: search.find(scope, bins[name], 2.0) for name, scope in scopes.items()}
+    assert found["binance"] is found["aggregated"]
+    assert found["bybit"]["long"][0].upper_bin == 11_003
+    assert found["okx"]["long"][0].peak_bin == 10_990

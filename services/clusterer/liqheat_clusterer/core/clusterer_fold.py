@@ -12,6 +12,7 @@ from liqheat_clusterer.core.parameters import Parameters
 from liqheat_clusterer.core.persistence import dump_state, load_state
 from liqheat_clusterer.core.scope_clusters import ScopeClusters
 from liqheat_clusterer.core.scope_view import ScopeView
+from liqheat_clusterer.core.zones import ZoneSearch
 from liqheat_shared.contracts.dead_letters import Reason
 from liqheat_shared.contracts.topics import LIQUIDATION_CLUSTERS
 from liqheat_shared.folding import Emission, Fold, Origin, Rejected
@@ -95,6 +96,7 @@ class ClustererFold(Fold[CoinClusters, DecodedGrid]):
         state.rates.observe(grid.event_time_ms, grid.mark_price, grid.sigma_1h)
         state.volume.add(grid.event_time_ms, grid.cadence_ms, grid.volume_usd)
         volume_usd_an_hour = state.volume.usd_an_hour()
+        search = ZoneSearch(self.parameters)
         for name, scope_map in grid.scopes.items():
             scope = state.scopes.get(name)
             if not scope_map.live:
@@ -103,7 +105,7 @@ class ClustererFold(Fold[CoinClusters, DecodedGrid]):
                 continue
             if scope is None:
                 scope = state.scopes[name] = ScopeClusters(self.parameters)
-            view = ScopeView(state.coin, name, grid, scope_map, state.rates, self.parameters)
+            view = ScopeView(state.coin, name, grid, scope_map, state.rates, search)
             scope.follow(view, partial(state.mint, name), volume_usd_an_hour, state.event_count)
             self._collect(state, view, emissions)
         if len(state.scopes) > len(grid.scopes):
@@ -131,7 +133,9 @@ class ClustererFold(Fold[CoinClusters, DecodedGrid]):
         self, state: CoinClusters, name: str, grid: DecodedGrid, reason: str, emissions: list[Emission]
     ) -> None:
         scope = state.scopes.pop(name)
-        view = ScopeView(state.coin, name, grid, grid.scopes.get(name) or _no_map(grid), state.rates, self.parameters)
+        view = ScopeView(
+            state.coin, name, grid, grid.scopes.get(name) or _no_map(grid), state.rates, ZoneSearch(self.parameters)
+        )
         scope.end(view, reason, state.event_count)
         self._collect(state, view, emissions)
 

@@ -24,6 +24,8 @@ class Parameters:
         What is wider than this many bins, or this many widths of the Gaussian, is background and no zone.
     prominence_mads : float
         A peak rises this many median absolute deviations above its surroundings.
+    prominence_share_minimum : float
+        And at least this share of the highest peak of its side: a calm map has no deviation to measure ripples by.
     open_interest_share_minimum : float
         A zone with less of the open interest than this is not born.
     mass_quantile, mass_quantile_days, mass_quantile_after_ms
@@ -44,6 +46,7 @@ class Parameters:
     background_minimum_bins: int = 48
     background_widths: float = 12.0
     prominence_mads: float = 3.0
+    prominence_share_minimum: float = 0.02
     open_interest_share_minimum: float = 0.005
     mass_quantile: float = 0.9
     mass_quantile_days: int = 7

@@ -12,7 +12,7 @@ from liqheat_clusterer.core.parameters import MINUTE_MS, Parameters
 from liqheat_clusterer.core.scope_view import ScopeView
 from liqheat_clusterer.core.time_averages import TimeAverages
 from liqheat_clusterer.core.tracked_cluster import TrackedCluster
-from liqheat_clusterer.core.zones import Side, find_zones, smoothing_bins
+from liqheat_clusterer.core.zones import Side, smoothing_bins
 from liqheat_shared.contracts.topics import CLUSTER_SETS, LIQUIDATION_MAGNETS
 from liqheat_shared.folding import Emission
 
@@ -140,14 +140,7 @@ class ScopeClusters:
                 width_bins,
             )
             self.quantile_floor_usd = self.masses.floor_usd(view.time_ms, parameters)
-        zones = find_zones(
-            scope_map.first_bin,
-            scope_map.long_usd,
-            scope_map.short_usd,
-            view.mark_bin,
-            width_bins,
-            parameters,
-        )
+        zones = view.search.find(scope_map, view.mark_bin, width_bins)
         self.masses.add([zone.density_sum for side in zones.values() for zone in side], view.time_ms)
         floor_usd = parameters.open_interest_share_minimum * scope_map.open_interest_usd
         birth_mass_usd = max(floor_usd, self.quantile_floor_usd, 1.0)

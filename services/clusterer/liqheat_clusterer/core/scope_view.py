@@ -8,11 +8,10 @@ from typing import Any
 
 from liqheat_clusterer.core.base_rates import BaseRates
 from liqheat_clusterer.core.decoded_grid import DecodedGrid, DecodedScope
-from liqheat_clusterer.core.parameters import Parameters
 from liqheat_clusterer.core.time_averages import RELIABLE
 from liqheat_clusterer.core.touch_probability import touch_probability
 from liqheat_clusterer.core.tracked_cluster import TrackedCluster, price_of
-from liqheat_clusterer.core.zones import BIN_WIDTH, Side
+from liqheat_clusterer.core.zones import BIN_WIDTH, Side, ZoneSearch
 from liqheat_shared.contracts.topics import LIQUIDATION_CLUSTERS
 from liqheat_shared.folding import Emission
 
@@ -44,6 +43,7 @@ class ScopeView:
         "parameters",
         "rates",
         "scope",
+        "search",
     )
 
     def __init__(
@@ -53,14 +53,15 @@ class ScopeView:
         grid: DecodedGrid,
         scope_map: DecodedScope,
         rates: BaseRates,
-        parameters: Parameters,
+        search: ZoneSearch,
     ) -> None:
         self.coin = coin
         self.scope = scope
         self.grid = grid
         self.map = scope_map
         self.rates = rates
-        self.parameters = parameters
+        self.search = search
+        self.parameters = parameters = search.parameters
         self.log_mark = math.log(self.map.mark_price)
         self.emissions: list[Emission] = []
         self.approach_log_distance: float | None = None

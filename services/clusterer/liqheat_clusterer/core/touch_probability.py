@@ -39,6 +39,8 @@ def touch_probability(log_distance: float, direction: int, sigma_1h: float, hori
     if log_distance <= 0.0:
         return 1.0
     deviation = sigma_1h * math.sqrt(horizon_ms / HOUR_MS)
+    if log_distance > 9.0 * deviation + 40.0 * deviation * deviation:
+        return 0.0  # below 1e-17, whatever the drift
     drift = -0.5 * deviation * deviation * direction
     scale = _ROOT_HALF / deviation
     direct = math.erfc((log_distance - drift) * scale)

@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from liqheat_clusterer.core.decoded_grid import DecodedScope
 from liqheat_clusterer.core.parameters import Parameters
 from liqheat_clusterer.core.row_filters import convolve_rows, peak_prominences, running_maximum, running_minimum
 
@@ -55,6 +56,26 @@ def smoothing_bins(sigma_1h: float | None, parameters: Parameters) -> float:
     """
     wanted = 0.0 if sigma_1h is None else parameters.smoothing_sigma_share * sigma_1h / BIN_WIDTH
     return min(max(wanted, parameters.smoothing_minimum_bins), parameters.smoothing_maximum_bins)
+
+
+class ZoneSearch:
+    """The search in the scopes of one grid. A coin traded at one venue has the same map twice: it is searched once."""
+
+    __slots__ = ("_done", "parameters")
+
+    def __init__(self, parameters: Parameters) -> None:
+        self.parameters = parameters
+        self._done: list[tuple[DecodedScope, int, dict[Side, list[Zone]]]] = []
+
+    def find(self, scope: DecodedScope, mark_bin: int, width_bins: float) -> dict[Side, list[Zone]]:
+        """Zones of a scope, see :func:`find_zones`."""
+        for known, known_mark_bin, zones in self._done:
+            same_place = known_mark_bin == mark_bin and known.first_bin == scope.first_bin
+            if same_place and known.long_usd == scope.long_usd and known.short_usd == scope.short_usd:
+                return zones
+        zones = find_zones(scope.first_bin, scope.long_usd, scope.short_usd, mark_bin, width_bins, self.parameters)
+        self._done.append((scope, mark_bin, zones))
+        return zones
 
 
 def find_zones(
@@ -147,7 +168,8 @@ def gaussian(width_bins: float) -> Floats:
 
 def _prominent_peaks(smoothed: Floats, noise: float, least: int, most: int, parameters: Parameters) -> list[int]:
     """Places of the peaks, in order. As ``scipy.signal.find_peaks``, without its cost of looking at every ripple."""
-    prominence = max(parameters.prominence_mads * noise, 1e-9)
+    least_share = parameters.prominence_share_minimum * float(smoothed.max())
+    prominence = max(parameters.prominence_mads * noise, least_share, 1e-9)
     inner = smoothed[1:-1]
     tops = np.flatnonzero((inner > smoothed[:-2]) & (inner >= smoothed[2:]) & (inner >= prominence)) + 1
     flat = smoothed[tops] == smoothed[tops + 1]
