@@ -253,7 +253,10 @@ class Second(Sums):
     stage = "clusterer"
 
     def decode(self, value: bytes, coin: str, append_time_ms: int) -> Any:
-        return orjson.loads(value)
+        try:
+            return orjson.loads(value)
+        except orjson.JSONDecodeError:
+            raise Rejected("not-json", repr(value)) from None
 
     def fold(self, state: dict[str, Any], event: Any) -> list[Emission]:
         return super().fold(state, event["n"])
@@ -288,6 +291,17 @@ def test_a_second_stage_ignores_repeats_and_what_runs_ahead(inputs: list[int], d
         return out, unpack(checkpoint(e, p).get(b"BTC") or p.records[b"BTC"], e.fold.state_version).body
 
     assert fold_all(noisy) == fold_all(raw)
+
+
+def test_an_unreadable_input_of_a_second_stage_is_no_hole() -> None:
+    e = Engine(Second(), "liquidation-grids-v1", 1)
+    p = e.open(0, {})
+    inputs = [orjson.dumps({"n": 3, "sequence": n, "source_offset": n}) for n in (1, 2, 3, 4)]
+    inputs[1] = b"not json"
+    for offset, value in enumerate(inputs):
+        e.apply(p, Message(0, offset, b"BTC", value, 0))
+    assert e.counts.sequence_holes == 0
+    assert (p.slots[b"BTC"].state["n"], p.slots[b"BTC"].state["rejected"]) == (3, 1)
 
 
 def test_dead_letter_limits() -> None:

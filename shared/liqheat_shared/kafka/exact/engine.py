@@ -141,7 +141,7 @@ class Engine:
                 return False
             if carried.log_epoch > last.log_epoch:
                 return True
-        following = 1 if last is None else last.sequence + 1
+        following = (1 if last is None else last.sequence + 1) + slot.unreadable_inputs
         if carried.sequence > following and slot.losses_seen == len(partition.lost):
             self.counts.sequence_holes += 1
             return False
@@ -166,7 +166,9 @@ class Engine:
             slot.source, slot.ordinals = source, {}
         slot.label = entry.offset
         if entry.origin.sequence:
-            slot.last_input = entry.origin
+            slot.last_input, slot.unreadable_inputs = entry.origin, 0
+        elif entry.rejection is not None:  # its sequence can't be known, and the next one must not look like a hole
+            slot.unreadable_inputs += 1
 
     def _fold_entry(self, slot: Slot, entry: Entry) -> list[Emission]:
         self._advance(slot, entry)

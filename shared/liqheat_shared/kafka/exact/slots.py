@@ -40,6 +40,8 @@ class Slot:
         Why the coin is not folded.
     losses_seen : int
         How many lost ranges of the partition it was told of.
+    unreadable_inputs : int
+        Rejected messages since the last input whose sequence is known.
     """
 
     label: int = -1
@@ -49,6 +51,7 @@ class Slot:
     sequences: dict[str, int] = field(default_factory=dict)
     quarantine: dict[str, Any] | None = None
     losses_seen: int = 0
+    unreadable_inputs: int = 0
     state: Any = None
     journal: list[Entry] = field(default_factory=list)
 
@@ -61,6 +64,7 @@ class Slot:
             "sequences": self.sequences,
             "quarantine": self.quarantine,
             "losses_seen": self.losses_seen,
+            "unreadable_inputs": self.unreadable_inputs,
         }
 
     @classmethod
@@ -75,6 +79,7 @@ class Slot:
             sequences=bookkeeping["sequences"],
             quarantine=bookkeeping["quarantine"],
             losses_seen=bookkeeping["losses_seen"],
+            unreadable_inputs=bookkeeping["unreadable_inputs"],
             state=state,
         )
 
