@@ -23,6 +23,10 @@ from liqheat_shared.kafka.connection import client_options
 log = logging.getLogger(__name__)
 
 #: How often offsets are committed, for those who watch the lag of the group: positions are in Redis.
+#: More messages than this at once mean a replay or a backlog: let some more come in, since only the last grid of each
+#: coin is written, and what is not written costs little.
+BUSY_MESSAGES = 64
+BUSY_PAUSE_SECONDS = 0.04
 COMMIT_SECONDS = 1.0
 KAFKA_TIMEOUT_SECONDS = 30.0
 
@@ -136,6 +140,8 @@ class TopicConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
             )
             for partition, records in batches.items():
                 await self._handle(partition, records)
+            if sum(map(len, batches.values())) >= BUSY_MESSAGES:
+                await asyncio.sleep(BUSY_PAUSE_SECONDS)
             if loop.time() >= check_at:
                 await self._check_redis()
                 check_at = loop.time() + interval_seconds

@@ -80,6 +80,7 @@ def trim(scope_map: ScopeMap) -> TrimmedMap:
     (11, [5], [0])
     """
     whole = np.rint(scope_map.usd).astype(np.int64)
+    whole.setflags(write=False)  # what can't change is formatted once
     filled = np.flatnonzero(whole[LONG] | whole[SHORT])
     if len(filled) == 0:
         return TrimmedMap(scope_map.first_bin + whole.shape[1] // 2, whole[LONG, :0], whole[SHORT, :0])

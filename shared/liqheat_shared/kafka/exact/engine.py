@@ -8,11 +8,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
-
 from liqheat_shared.contracts.dead_letters import Reason
 from liqheat_shared.contracts.topics import DEAD_LETTERS
 from liqheat_shared.folding import Emission, Fold, Origin, Rejected
+from liqheat_shared.kafka.exact.encoding import Encoder
 from liqheat_shared.kafka.exact.slots import Entry, LostRange, Partition, Slot
 from liqheat_shared.kafka.exact.stored_state import POSITION_KEY, StoredState, pack, unpack
 
@@ -75,6 +74,7 @@ class Engine:
         self.input_topic = input_topic
         self.log_epoch = log_epoch
         self.counts = Counts()
+        self._encoder = Encoder()
 
     # ---- partitions
 
@@ -258,7 +258,7 @@ class Engine:
                 self.counts.dead_letters[document["reason"]] += 1
         if count:
             self.counts.outputs[emission.topic] += 1
-        value = orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY) if count else b""
+        value = self._encoder.encode(document) if count else b""
         return OutgoingMessage(emission.topic, out_key, value, partition)
 
     # ---- slots and their records

@@ -33,6 +33,10 @@ def end_process(code: int, why: str) -> NoReturn:
     os._exit(code)
 
 
+#: Grids of one coin resemble each other: ten in one batch compress to little more than one.
+BATCH_BYTES = 1_000_000
+
+
 class OutputProducer:
     """Sends outputs in order and knows when each is delivered.
 
@@ -46,7 +50,7 @@ class OutputProducer:
     async def start(self) -> None:
         """Connect; does nothing the second time."""
         if self._producer is None:
-            producer = AIOKafkaProducer(**producer_options(self._settings))
+            producer = AIOKafkaProducer(**producer_options(self._settings), max_batch_size=BATCH_BYTES)
             await producer.start()
             self._producer = producer
 

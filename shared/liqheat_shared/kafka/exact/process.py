@@ -21,6 +21,7 @@ log = logging.getLogger("liqheat.stage")
 def run_stage(fold: Fold[Any, Any], settings: ServiceSettings, options: StageOptions) -> int:
     """Run a stage until it is told to stop; its exit code."""
     set_up_logging(settings.log_level)
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())  # for the loop that Faust makes for its consumer's thread
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_run(fold, settings, options))
 
