@@ -37,3 +37,8 @@ def topic_prefix(request: pytest.FixtureRequest) -> str:
     """A prefix for topics, groups and keys that no other test has."""
     name = re.sub(r"[^a-zA-Z0-9]+", "-", request.node.name)[:30].strip("-")
     return f"{name}-{uuid.uuid4().hex[:8]}-"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Browser tests go last: Playwright's synchronous API leaves an event loop running in the main thread."""
+    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
