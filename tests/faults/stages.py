@@ -102,6 +102,7 @@ class Stages:
             while not await is_at_the_end(self.servers, group, self.settings.topic(topic)):
                 assert time.monotonic() < deadline, f"the {stage} did not get to the end\n{self.logs()}"
                 await asyncio.sleep(0.5)
+        await self.at_work(*(process for process in self._processes if process.poll() is None))
         self.stop()
 
     def stop(self) -> None:

@@ -18,7 +18,7 @@ from liqheat_shared.local.kafka_server import KafkaServer
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
 
 SECONDS = 150
-PER_SECOND = 200.0
+PER_SECOND = 140.0
 
 
 @pytest.fixture

@@ -114,6 +114,8 @@ class Partition:
         Slots that the running checkpoint still has to dump.
     dumped : set
         Keys dumped and not yet written.
+    ahead_since : float or None
+        Monotonic time since which only messages beyond the next one have come.
     deliveries : deque
         (offset, future) of outputs that are not known to be delivered.
     """
@@ -130,3 +132,4 @@ class Partition:
     dumped: set[bytes] = field(default_factory=set)
     deliveries: deque[tuple[int, Any]] = field(default_factory=deque)
     pending: int = 0
+    ahead_since: float | None = None

@@ -40,6 +40,9 @@ log = logging.getLogger("liqheat.stage")
 #: A stop must not take longer than a supervisor waits before it kills.
 STOP_TIMEOUT_SECONDS = 6.0
 CLOSE_TIMEOUT_SECONDS = 3.0
+#: So long only messages beyond the next one may come before it is asked for again, and before the worker gives up.
+AHEAD_GRACE_SECONDS = 0.5
+AHEAD_TIMEOUT_SECONDS = 15.0
 
 
 class StageWorker:
@@ -141,10 +144,9 @@ class StageWorker:
         partition = self.ownership.partitions.get(raw.tp.partition)
         if partition is None:
             return  # left over from before a rebalance; its owner folds it
-        if raw.offset > partition.next_offset:
-            await self._explain_gap(partition, raw.offset)
-            if self.ownership.partitions.get(partition.number) is not partition:
-                return
+        if raw.offset > partition.next_offset and not await self._is_lost_before(partition, raw.offset):
+            return
+        partition.ahead_since = None
         message = Message(partition.number, raw.offset, raw.key, raw.value, round(raw.timestamp * 1000))
         started = time.perf_counter()
         rejected_before = self.engine.counts.dead_letters.total()
@@ -165,23 +167,38 @@ class StageWorker:
         if why is not None:
             end_process(EXIT_TOO_MANY_DEAD_LETTERS, f"partition {partition.number}: {why}")
 
-    async def _explain_gap(self, partition: Partition, offset: int) -> None:
-        """Offsets are missing: deleted by the broker (recorded) or skipped by Faust (the process ends)."""
+    async def _is_lost_before(self, partition: Partition, offset: int) -> bool:
+        """Offsets are missing before this one. True: the broker deleted them, which is recorded, so go on from here.
+
+        Else the message is left over from before a rebalance and comes again in its order, or Faust skipped some (its
+        issue 596). Which of the two it is, ``_fetch_skipped`` finds out by waiting.
+        """
+        if partition.ahead_since is not None:
+            return False
         tp = TP(self._input, partition.number)
         start = (await self.app.consumer.earliest_offsets(tp))[tp]
         if self.ownership.partitions.get(partition.number) is not partition:
-            return
+            return False
         if start is None or offset > start:
-            end_process(
-                EXIT_SKIPPED_OFFSETS,
-                f"partition {partition.number}: expected offset {partition.next_offset}, got {offset}, "
-                f"and the log starts at {start}",
-            )
+            partition.ahead_since = time.monotonic()
+            return False
         partition.lost.append(LostRange(partition.next_offset, offset - 1, not partition.has_position))
         if partition.has_position:
             log.error("partition %d: offsets %d to %d are gone", partition.number, partition.next_offset, offset - 1)
             self.reporter.history_lost()
         partition.next_offset = offset
+        return True
+
+    async def _fetch_skipped(self) -> None:
+        """Ask for skipped messages again, and end the process where that does not help."""
+        for partition in list(self.ownership.partitions.values()):
+            waited = 0.0 if partition.ahead_since is None else time.monotonic() - partition.ahead_since
+            if waited > AHEAD_TIMEOUT_SECONDS:
+                why = f"partition {partition.number}: offset {partition.next_offset} is at the broker and does not come"
+                end_process(EXIT_SKIPPED_OFFSETS, why)
+            if waited > AHEAD_GRACE_SECONDS:
+                log.warning("partition %d: asking again for offset %d", partition.number, partition.next_offset)
+                await self.app.consumer.seek(TP(self._input, partition.number), partition.next_offset)
 
     # ---- running
 
@@ -194,6 +211,7 @@ class StageWorker:
         while not self.app.should_stop:
             await asyncio.sleep(self.options.checkpoint_interval_seconds)
             await self.checkpointer.checkpoint_all()
+            await self._fetch_skipped()
             self.reporter.update()
 
     async def run(self) -> int:
