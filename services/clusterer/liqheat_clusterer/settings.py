@@ -10,7 +10,7 @@ from liqheat_shared.settings import ServiceSettings
 
 
 class ClustererSettings(ServiceSettings):
-    """What the clusterer can be told; read as ``LIQHEAT_ESTIMATOR_*``."""
+    """What the clusterer can be told; read as ``LIQHEAT_CLUSTERER_*``."""
 
     service: ClassVar[str] = "clusterer"
 
