@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib.metadata
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -27,12 +28,12 @@ from liqheat_shared.settings import ServiceSettings
 
 _NEEDED_MEMORY_BYTES = 2 << 30
 _PYTHON_VERSIONS = ((3, 11), (3, 14))
-#: A module of each extra, by which it is known to be installed.
+#: A distribution of each extra, by which it is known to be installed.
 _EXTRAS = {
     "kafka": "aiokafka",
     "ingest": "ccxt",
-    "estimator": "faust",
-    "clusterer": "faust",
+    "estimator": "faust-streaming",
+    "clusterer": "mode-streaming",
     "api": "fastapi",
     "local": "jgo",
 }
@@ -80,7 +81,8 @@ def _python() -> Iterable[Finding]:
 
 
 def _extras() -> Iterable[Finding]:
-    missing = [extra for extra, module in _EXTRAS.items() if importlib.util.find_spec(module) is None]
+    installed = {re.sub(r"[-_.]+", "-", found.name).lower() for found in importlib.metadata.distributions()}
+    missing = [extra for extra, distribution in _EXTRAS.items() if distribution not in installed]
     if missing:
         mend = f"make setup, or: pip install 'liqheat[{','.join(missing)}]'"
         yield Finding("packages", "problem", f"not installed: {', '.join(missing)}", mend)
