@@ -92,12 +92,15 @@ async def listen(port: int, arrived: dict[tuple[str, int], float]) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 22)
         head = f"GET /v1/stream?coin={coin}&scope=aggregated HTTP/1.1"
         writer.write(f"{head}\r\nHost: 127.0.0.1\r\nAccept: text/event-stream\r\n\r\n".encode())
-        kind = ""
+        kind, greeted = "", False
         async for line in reader:
             if line.startswith(b"event:"):
                 kind = line[6:].strip().decode()
             elif line.startswith(b"data:") and kind == "grid":
                 document = orjson.loads(line[5:])
+                if not greeted:  # what was there on connecting is as old as it is
+                    greeted = True
+                    continue
                 arrived.setdefault((coin, document["event_time_ms"]), time.perf_counter())
 
     await asyncio.gather(*(one(coin) for coin in COINS))
