@@ -8,10 +8,9 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from liqheat_estimator.core.estimator_fold import EstimatorFold, EstimatorParameters
-
 from liqheat_clusterer.core.clusterer_fold import ClustererFold
 from liqheat_clusterer.core.parameters import Parameters
+from liqheat_estimator.core.estimator_fold import EstimatorFold, EstimatorParameters
 from liqheat_shared.contracts.topics import LIQUIDATION_GRIDS, MARKET_EVENTS
 from liqheat_shared.folding import Emission, Fold
 from liqheat_shared.kafka.exact.options import StageOptions
