@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 import httpx
 import orjson
-import uvicorn
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from redis.asyncio import Redis
@@ -21,7 +20,7 @@ from liqheat_api.projector.app import ProjectorApp, column_projections, live_pro
 from liqheat_api.projector.messages import read_message
 from liqheat_api.projector.projection import Batch
 from liqheat_api.projector.store import Store
-from liqheat_api.server import Server, build_app, build_services
+from liqheat_api.server import Server, build_app, build_server, build_services
 from liqheat_api.services import Services
 from liqheat_api.settings import ApiSettings, ProjectorSettings
 from liqheat_shared.contracts.heatmap_columns import LEVEL_FLOOR_USD, LEVEL_RATIO, TIMEFRAME_MS, Timeframe
@@ -343,7 +342,7 @@ async def positioned(app: ProjectorApp) -> None:
     await until(all_followed)
 
 
-async def until(condition: Any, timeout_seconds: float = 20.0) -> None:
+async def until(condition: Any, timeout_seconds: float = 60.0) -> None:
     """Wait for an async condition to hold."""
     async with asyncio.timeout(timeout_seconds):
         while not await condition():
@@ -399,19 +398,18 @@ class ServedApi(NamedTuple):
 @asynccontextmanager
 async def running_api(redis_url: str, prefix: str, static: Path = STATIC, **more: Any) -> AsyncIterator[ServedApi]:
     """An api on a free port of this machine, until the block ends."""
-    values = {"redis_url": redis_url, "redis_key_prefix": prefix + ":", "api_redis_timeout_ms": 500}
+    values = {"redis_url": redis_url, "redis_key_prefix": prefix + ":", "api_redis_timeout_ms": 500, "api_port": 0}
     services = build_services(ApiSettings(**(values | more)))
-    config = uvicorn.Config(build_app(services, static), port=0, log_config=None, access_log=False)
-    server = Server(config, services.hub)
+    server = build_server(build_app(services, static), services)
     task = asyncio.create_task(server.serve())
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not server.started:
                 await asyncio.sleep(0.01)
         port = server.servers[0].sockets[0].getsockname()[1]
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=10) as client:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
             yield ServedApi(client, services, server)
     finally:
         services.hub.close_clients()
         server.should_exit = True
-        await asyncio.wait_for(task, 10)
+        await asyncio.wait_for(task, 30)

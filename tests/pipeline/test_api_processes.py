@@ -37,7 +37,7 @@ def environment(kafka_broker: str, redis_server: str, topic_prefix: str) -> Iter
     asyncio.run(samples.delete_topics(kafka_broker, topic_prefix))
 
 
-def answer(url: str, status: int = 200, timeout_seconds: float = 40) -> httpx.Response:
+def answer(url: str, status: int = 200, timeout_seconds: float = 90) -> httpx.Response:
     """The first answer with this status."""
     deadline = time.monotonic() + timeout_seconds
     last = "nothing"
@@ -56,7 +56,7 @@ def answer(url: str, status: int = 200, timeout_seconds: float = 40) -> httpx.Re
 def ended(process: subprocess.Popen[str]) -> str:
     """Ask a process to end; what it said."""
     process.send_signal(signal.SIGTERM)
-    said = process.communicate(timeout=10)[1]
+    said = process.communicate(timeout=30)[1]
     assert process.returncode == 0, said
     return said
 
@@ -78,7 +78,7 @@ def test_from_kafka_to_a_client(environment: dict[str, str], kafka_broker: str, 
         history = [samples.grid(1), samples.cluster_set(1), *(samples.column(n, n + 1, "1m") for n in range(5))]
         asyncio.run(samples.send(kafka_broker, topic_prefix, history))
         answer(f"http://127.0.0.1:{port}/readyz")
-        with httpx.stream("GET", f"http://127.0.0.1:{port}/v1/stream?coin=BTC", timeout=20) as stream:
+        with httpx.stream("GET", f"http://127.0.0.1:{port}/v1/stream?coin=BTC", timeout=60) as stream:
             lines = stream.iter_lines()
             wait_for(lines, "event: grid")
             asyncio.run(samples.send(kafka_broker, topic_prefix, [samples.grid(2), samples.cluster_event(2, 1)]))

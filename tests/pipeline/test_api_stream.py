@@ -39,7 +39,7 @@ class Reader:
 
     async def event(self) -> Event:
         fields: dict[str, str] = {}
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             async for line in self._lines:
                 if line.startswith(":"):
                     self.comments.append(line)
@@ -71,7 +71,7 @@ async def reading(api: ServedApi, query: str = "coin=BTC", last_event_id: str | 
 
 async def following(api: ServedApi) -> None:
     """Wait until the api follows Redis."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while api.services.hub.problem is not None:
             await asyncio.sleep(0.02)
 
@@ -92,7 +92,7 @@ def serve(redis_server: str, topic_prefix: str) -> Serve:
                 await following(api)
                 await check(api, settings)
 
-        asyncio.run(asyncio.wait_for(main(), 60))
+        asyncio.run(asyncio.wait_for(main(), 120))
 
     return run
 
@@ -172,14 +172,14 @@ def test_a_slow_client_loses_old_maps_and_is_told_of_lost_facts(serve: Serve) ->
         await box.take(1)
         await project(settings, [samples.grid(offset) for offset in range(2, 8)])
         await project(settings, [samples.cluster_event(offset, offset) for offset in (1, 2)])
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while box.dropped < 3:
                 await asyncio.sleep(0.02)
         events = await box.take(1)
         assert [event.name for event in events] == ["grid", "cluster-event", "cluster-event"]
         assert orjson.loads(events[0].data)["mark_price"] == samples.grid_value(7)["mark_price"]
         await project(settings, [samples.cluster_event(offset, offset) for offset in range(3, 9)])
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not box.needs_resync:
                 await asyncio.sleep(0.02)
         assert (await box.take(1))[0].name == "resync"
@@ -198,7 +198,7 @@ def test_a_client_that_takes_nothing_is_disconnected(serve: Serve) -> None:
         writer.write(b"GET /v1/stream?coin=BTC HTTP/1.1\r\nHost: x\r\n\r\n")
         await reader.readline()
         grids = [samples.grid(offset, bins=60_000) for offset in range(2, 40)]
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(60):
             for grid in grids:
                 await project(settings, [grid])
             while api.services.metrics.gauge("liqheat_api_stream_clients")._value.get():
@@ -214,7 +214,7 @@ def test_too_many_clients_are_refused(serve: Serve) -> None:
             await first.until("grid")
             refused = await api.client.get("/v1/stream?coin=BTC")
             assert (refused.status_code, refused.headers["retry-after"]) == (503, "2")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while api.services.metrics.gauge("liqheat_api_stream_clients")._value.get():
                 await asyncio.sleep(0.02)
         async with reading(api) as again:
@@ -253,7 +253,7 @@ def test_redis_away_and_back(tmp_path: Path, topic_prefix: str) -> None:
                 assert grid.data["mark_price"] == samples.grid_value(2)["mark_price"]
 
     with RedisServer(tmp_path) as server:
-        asyncio.run(asyncio.wait_for(main(server), 60))
+        asyncio.run(asyncio.wait_for(main(server), 120))
 
 
 def test_the_end_of_the_process_ends_streams(serve: Serve) -> None:
@@ -264,7 +264,7 @@ def test_the_end_of_the_process_ends_streams(serve: Serve) -> None:
             api.server.handle_exit(15, None)
             with pytest.raises((EOFError, httpx.RemoteProtocolError)):
                 await client.until("never")
-            assert asyncio.get_running_loop().time() - began < 2
+            assert asyncio.get_running_loop().time() - began < 10
 
     serve(check)
 
@@ -274,7 +274,7 @@ def test_a_reader_that_failed_asks_for_a_restart(serve: Serve) -> None:
         assert (await api.client.get("/healthz")).status_code == 200
         async with Redis.from_url(settings.redis_url.get_secret_value()) as redis:
             await redis.xadd(RedisKeys(settings.redis_key_prefix).notices, {"written by": "somebody else"})
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while (answer := await api.client.get("/healthz")).status_code == 200:
                 await asyncio.sleep(0.02)
         assert "Restart this process: following Redis failed: KeyError" in answer.json()["detail"]

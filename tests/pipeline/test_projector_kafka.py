@@ -52,7 +52,7 @@ def world(kafka_broker: str, redis_server: str, topic_prefix: str) -> Iterator[W
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(asyncio.wait_for(main, 60))
+    asyncio.run(asyncio.wait_for(main, 180))
 
 
 def history() -> list[Sample]:

@@ -97,13 +97,12 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
 
-async def serve(settings: ApiSettings) -> None:
-    """Serve until SIGINT or SIGTERM."""
-    services = build_services(settings)
+def build_server(app: FastAPI, services: Services) -> Server:
+    """The server of an app, on the host and port of the settings; port 0: one that is free."""
     config = uvicorn.Config(
-        build_app(services),
-        host=settings.api_host,
-        port=settings.api_port,
+        app,
+        host=services.settings.api_host,
+        port=services.settings.api_port,
         http="httptools",
         access_log=False,
         log_config=None,
@@ -111,5 +110,11 @@ async def serve(settings: ApiSettings) -> None:
         timeout_keep_alive=30,
         timeout_graceful_shutdown=STOP_SECONDS,
     )
+    return Server(config, services.hub)
+
+
+async def serve(settings: ApiSettings) -> None:
+    """Serve until SIGINT or SIGTERM."""
+    services = build_services(settings)
     log.info("api: http://%s:%d", settings.api_host, settings.api_port)
-    await Server(config, services.hub).serve()
+    await build_server(build_app(services), services).serve()

@@ -20,6 +20,7 @@ from liqheat_api.projector.projection import Projection
 from liqheat_api.projector.store import Store
 from liqheat_api.settings import ProjectorSettings
 from liqheat_shared import clock
+from liqheat_shared.cancellation import end_tasks
 from liqheat_shared.contracts.heatmap_columns import TIMEFRAME_MS
 from liqheat_shared.metrics import Metrics
 from liqheat_shared.redis_keys import RedisKeys
@@ -31,6 +32,7 @@ COLUMN_FETCH_WAIT_MS = 250
 STATUS_SECONDS = 2.0
 STATUS_EXPIRES_SECONDS = 10
 KAFKA_RETRY_SECONDS = 2.0
+STOP_SECONDS = 2.0
 #: Without a turn of the loop for so long, the process is stuck and should be restarted.
 STUCK_SECONDS = 60.0
 
@@ -98,15 +100,19 @@ class ProjectorApp:
     async def run(self) -> None:
         """Project until cancelled."""
         self.consumers = consumers(self.settings, self.store, self.counters)
-        status = asyncio.create_task(self._tell_status())
+        status = asyncio.create_task(self._tell_status(), name="tell status")
+        following = [
+            asyncio.create_task(self._follow(consumer), name=f"project {', '.join(consumer.projections)}")
+            for consumer in self.consumers
+        ]
         try:
-            async with asyncio.TaskGroup() as tasks:
-                for consumer in self.consumers:
-                    tasks.create_task(self._follow(consumer))
+            # Neither ever ends but by failing.
+            done, _ = await asyncio.wait(following, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
         finally:
-            status.cancel()
-            for consumer in self.consumers:
-                await consumer.stop()
+            await end_tasks([status, *following], STOP_SECONDS)
+            await asyncio.gather(*(consumer.stop() for consumer in self.consumers))
             await self.store.close()
 
     async def _follow(self, consumer: TopicConsumer) -> None:

@@ -18,6 +18,7 @@ from liqheat_api.freshness import Freshness
 from liqheat_api.problems import ProblemError
 from liqheat_api.stream.mailbox import Mailbox, StreamEvent
 from liqheat_api.view import Entry, View, new_entries
+from liqheat_shared.cancellation import end_tasks
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +26,7 @@ BLOCK_SECONDS = 1.0
 ENTRIES_A_READ = 500
 MAX_BACKOFF_SECONDS = 2.0
 FRESHNESS_SECONDS = 2.0
+STOP_SECONDS = 2.0
 BEGIN = "0-0"
 #: In the order in which a client that connects gets them.
 VALUES = ("grid", "clusters", "magnets")
@@ -78,7 +80,10 @@ class Hub:
 
     def start(self) -> None:
         """Follow Redis in the background."""
-        self._tasks = [asyncio.create_task(self._follow()), asyncio.create_task(self._watch_freshness())]
+        self._tasks = [
+            asyncio.create_task(self._follow(), name="follow Redis"),
+            asyncio.create_task(self._watch_freshness(), name="watch freshness"),
+        ]
         for task in self._tasks:
             task.add_done_callback(self._task_ended)
 
@@ -97,9 +102,7 @@ class Hub:
     async def stop(self) -> None:
         """End."""
         self.close_clients()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end_tasks(self._tasks, STOP_SECONDS)
 
     # ---- clients
 
@@ -120,6 +123,8 @@ class Hub:
         if self._closed or self._count >= self.max_clients:
             raise ProblemError(503, f"This server holds {self._count} event streams, and takes no more now.")
         await self.view.check_scope(coin, scope)
+        if self._closed:
+            raise ProblemError(503, "This server is stopping, and takes no more event streams.")
         box = Mailbox(coin, scope, self.facts_kept)
         self._boxes[coin].add(box)
         self._count += 1
@@ -136,6 +141,7 @@ class Hub:
 
     def leave(self, box: Mailbox) -> None:
         """The client is gone."""
+        box.close()
         boxes = self._boxes.get(box.coin, set())
         if box in boxes:
             boxes.discard(box)

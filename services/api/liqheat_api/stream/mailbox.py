@@ -89,7 +89,8 @@ class Mailbox:
     async def take(self, timeout_seconds: float) -> list[StreamEvent]:
         """Everything that waits, in the order to send; empty after the timeout or when closed."""
         try:
-            await asyncio.wait_for(self._filled.wait(), timeout_seconds)
+            async with asyncio.timeout(timeout_seconds):  # wait_for may lose a cancellation
+                await self._filled.wait()
         except TimeoutError:
             return []
         self._filled.clear()

@@ -13,10 +13,12 @@ from starlette.types import Receive, Scope, Send
 from liqheat_api.freshness import Freshness
 from liqheat_api.stream.hub import Hub
 from liqheat_api.stream.mailbox import Mailbox
+from liqheat_shared.cancellation import end_tasks
 
 STATUS_SECONDS = 2.0
 HEARTBEAT_SECONDS = 10.0
 RETRY_MS = 2000
+STOP_SECONDS = 2.0
 
 HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -67,9 +69,7 @@ class StreamResponse(Response):
             await asyncio.wait({gone, events}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             self.hub.leave(self.box)
-            gone.cancel()
-            events.cancel()
-            await asyncio.gather(gone, events, return_exceptions=True)
+            await end_tasks([gone, events], STOP_SECONDS)
 
     async def _send_events(self, send: Send) -> None:
         await self._send(send, {"type": "http.response.start", "status": 200, "headers": HEADERS})
@@ -100,7 +100,8 @@ class StreamResponse(Response):
         await self._send(send, {"type": "http.response.body", "body": data, "more_body": True})
 
     async def _send(self, send: Send, message: Any) -> None:
-        await asyncio.wait_for(send(message), self.send_timeout_seconds)
+        async with asyncio.timeout(self.send_timeout_seconds):  # wait_for may lose a cancellation
+            await send(message)
 
 
 async def _disconnected(receive: Receive) -> None:
