@@ -30,7 +30,9 @@ def browser() -> Iterator[Browser]:
         pytest.fail("the page is not built: run `make web`")
     # The node that comes with playwright needs a library that bare machines lack.
     os.environ["PLAYWRIGHT_NODEJS_PATH"] = str(NODE)
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
+
+    expect.set_options(timeout=30_000)
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import Any
 
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect
@@ -41,7 +43,7 @@ class PageUnderTest:
         if seen_guide:
             self.context.add_init_script("try { localStorage.setItem('liqheat-guide-seen', '1'); } catch {}")
         self.tab: Page = self.context.new_page()
-        self.tab.set_default_timeout(10_000)
+        self.tab.set_default_timeout(30_000)
         self.console_errors: list[str] = []
         self.requested: list[str] = []
         self.tab.on("console", self._heard)
@@ -75,6 +77,13 @@ class PageUnderTest:
     def settle(self) -> None:
         """Wait for two frames to be drawn."""
         self.tab.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+    def until(self, condition: Callable[[], bool], seconds: float = 30) -> None:
+        """Wait for a condition to hold, while the page works on."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, "it did not happen in time"
+            self.tab.wait_for_timeout(50)
 
     def colours(self, part: tuple[float, float, float, float] = MAP) -> dict[str, Any]:
         self.settle()

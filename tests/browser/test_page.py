@@ -151,11 +151,12 @@ def test_a_closed_column_is_fetched_alone_and_appended(page: PageUnderTest, fake
     before = page.colours()["sum"]
     fake.requests.clear()
     opened = fake.close_column("BTC", "1m")
-    page.tab.wait_for_timeout(900)
+    page.until(lambda: any("timeframe=1m" in path for path in fake.requests))
+    page.tab.wait_for_timeout(300)  # time for one more than is needed to show
     asked = [path for path in fake.requests if "timeframe=1m" in path]
     assert len(asked) == 1, fake.requests
     assert f"from={opened}" in asked[0]
-    assert page.colours()["sum"] != before
+    page.until(lambda: page.colours()["sum"] != before)
 
 
 def test_a_growing_map_is_framed_anew_until_the_reader_takes_hold_of_it(page: PageUnderTest, fake: FakeApi) -> None:
@@ -165,8 +166,7 @@ def test_a_growing_map_is_framed_anew_until_the_reader_takes_hold_of_it(page: Pa
     bands_alone = page.colours(left_edge)["warm"]
     fake.columns_limit = None
     fake.resync()
-    page.tab.wait_for_timeout(600)
-    assert page.colours(left_edge)["warm"] > bands_alone + 1_000
+    page.until(lambda: page.colours(left_edge)["warm"] > bands_alone + 1_000)
     page.tab.mouse.move(500, 400)
     page.tab.mouse.wheel(0, -600)
     page.tab.wait_for_timeout(200)
@@ -184,14 +184,13 @@ def test_a_reader_who_missed_something_fetches_everything_again(page: PageUnderT
     page.open()
     fake.requests.clear()
     fake.resync()
-    page.tab.wait_for_timeout(600)
-    for path in (
+    wanted = (
         "/v1/grids/BTC",
         "/v1/clusters/BTC",
         "/v1/magnets/BTC",
         "/v1/heatmap/BTC?scope=aggregated&timeframe=4h",
-    ):
-        assert any(request.startswith(path) for request in fake.requests), (path, fake.requests)
+    )
+    page.until(lambda: all(any(request.startswith(path) for request in fake.requests) for path in wanted))
     assert page.console_errors == []
 
 

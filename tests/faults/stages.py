@@ -69,7 +69,7 @@ class Stages:
         self._log_of[process.pid] = log
         return process
 
-    async def at_work(self, *processes: subprocess.Popen[bytes], timeout_seconds: float = 40.0) -> None:
+    async def at_work(self, *processes: subprocess.Popen[bytes], timeout_seconds: float = 90.0) -> None:
         """Wait until workers have been assigned partitions and restored their state."""
         deadline = time.monotonic() + timeout_seconds
         while not all("states restored" in self._log_of[process.pid].read_text() for process in processes):
@@ -94,7 +94,7 @@ class Stages:
         """What an undisturbed run makes of the market log as it now is."""
         return run_stages(market_messages(await read_topic(self.servers, self.settings.topic(MARKET_EVENTS))))
 
-    async def finish(self, timeout_seconds: float = 60.0) -> None:
+    async def finish(self, timeout_seconds: float = 120.0) -> None:
         """Wait until both stages have committed the end of their input, then stop all workers in an orderly way."""
         deadline = time.monotonic() + timeout_seconds
         for stage, topic in (("estimator", MARKET_EVENTS), ("clusterer", LIQUIDATION_GRIDS)):
@@ -112,7 +112,7 @@ class Stages:
             process.send_signal(signal.SIGCONT)
             process.send_signal(signal.SIGTERM)
         for process in running:
-            assert process.wait(20) == 0, self.logs()
+            assert process.wait(60) == 0, self.logs()
 
     def kill(self) -> None:
         """End everything, whatever its state: for the end of a test that failed."""

@@ -81,7 +81,7 @@ def test_workers_come_and_go_and_one_stands_still(stages: Stages) -> None:
         if first.poll() is not None:  # it noticed that it was replaced
             first = stages.start("estimator")
         second.send_signal(signal.SIGTERM)
-        assert second.wait(20) == 0
+        assert second.wait(60) == 0
         await feeding
         await judge(stages)
 

@@ -47,7 +47,7 @@ def supervise(tmp_path: Path, body: Callable[[Supervisor], Awaitable[None]], lim
         return shown.read()
 
 
-async def until(condition: Callable[[], bool], seconds: float = 10) -> None:
+async def until(condition: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
@@ -73,7 +73,7 @@ def test_a_child_that_keeps_dying_is_given_up_with_its_last_lines(tmp_path: Path
     async def body(supervisor: Supervisor) -> None:
         child = supervisor.add(python("doomed", "print('out of luck'); raise SystemExit(7)"))
         with pytest.raises(GaveUp, match=r"doomed ended 5 times \(exit code 7\)(.|\n)*out of luck"):
-            await asyncio.wait_for(supervisor.failure(), 20)
+            await asyncio.wait_for(supervisor.failure(), 60)
         assert child.starts == 5
 
     supervise(tmp_path, body)
@@ -82,7 +82,7 @@ def test_a_child_that_keeps_dying_is_given_up_with_its_last_lines(tmp_path: Path
 def test_deaths_long_ago_do_not_count(tmp_path: Path) -> None:
     async def body(supervisor: Supervisor) -> None:
         child = supervisor.add(python("now-and-then", "raise SystemExit(1)"))
-        await until(lambda: child.starts >= 7, 20)
+        await until(lambda: child.starts >= 7)
         assert len(child.deaths) < 5
 
     supervise(tmp_path, body, Limits(deaths_within=0.2, first_pause=0.05, longest_pause=0.06, services_stop=0.5))
@@ -92,7 +92,7 @@ def test_bad_settings_are_not_tried_again(tmp_path: Path) -> None:
     async def body(supervisor: Supervisor) -> None:
         child = supervisor.add(python("refuser", "print('bad setting: X'); raise SystemExit(2)"))
         with pytest.raises(GaveUp, match=r"refuser refused to start(.|\n)*bad setting: X"):
-            await asyncio.wait_for(supervisor.failure(), 20)
+            await asyncio.wait_for(supervisor.failure(), 60)
         assert child.starts == 1
 
     supervise(tmp_path, body)
@@ -102,7 +102,7 @@ def test_a_command_that_does_not_exist_is_a_failure_with_its_name(tmp_path: Path
     async def body(supervisor: Supervisor) -> None:
         supervisor.add(ChildSpec("ghost", ["/nowhere/ghost"], dict(os.environ)))
         with pytest.raises(GaveUp, match="ghost can't be started"):
-            await asyncio.wait_for(supervisor.failure(), 5)
+            await asyncio.wait_for(supervisor.failure(), 60)
 
     supervise(tmp_path, body)
 
@@ -156,11 +156,11 @@ def test_one_that_ignores_sigterm_is_killed_with_all_it_started(tmp_path: Path) 
         assert lives(inner[0])
         started = time.monotonic()
         await supervisor.stop()
-        assert time.monotonic() - started < 2.5
+        assert time.monotonic() - started < 10
         assert not child.running
 
     assert "stubborn did not end in 0.6 s and is killed" in supervise(tmp_path, body)
-    assert wait_until(lambda: not lives(inner[0]), 2), "what it had started lives on"
+    assert wait_until(lambda: not lives(inner[0]), 20), "what it had started lives on"
 
 
 def test_a_stopped_process_is_ended_too(tmp_path: Path) -> None:
@@ -198,7 +198,7 @@ def test_it_stops_while_children_wait_to_be_started_again(tmp_path: Path) -> Non
         await until(lambda: bool(child.deaths))
         started = time.monotonic()
         await supervisor.stop()
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < 10
 
     supervise(tmp_path, body, Limits(first_pause=30, longest_pause=30))
 
@@ -210,9 +210,9 @@ def test_a_reader_that_went_away_stops_nobody(tmp_path: Path) -> None:
         chatter = "import sys\nfor n in range(10**9): print('x' * 200, n)"
         child = supervisor.add(python("chatter", chatter))
         log = tmp_path / "logs" / "chatter.log"
-        await until(lambda: log.stat().st_size > 3_000_000, 20)
+        await until(lambda: log.stat().st_size > 3_000_000)
         started = time.monotonic()
-        await asyncio.wait_for(supervisor.stop(), 5)
+        await asyncio.wait_for(supervisor.stop(), 30)
         assert time.monotonic() - started < 3
         assert not child.running
 
@@ -248,7 +248,7 @@ def test_children_of_a_killed_supervisor_die(tmp_path: Path) -> None:
     assert lives(pid)
     parent.kill()
     parent.wait(10)
-    assert wait_until(lambda: not lives(pid), 5), "the child lives on"
+    assert wait_until(lambda: not lives(pid), 30), "the child lives on"
 
 
 # ---- the folder
