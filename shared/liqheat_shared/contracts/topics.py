@@ -183,10 +183,9 @@ TOPICS: dict[str, TopicContract] = {
             adapter=TypeAdapter(MapAccuracy),
             key="coin",
             producers=("estimator",),
-            consumers=(),
+            consumers=("projector",),
             retention_ms=400 * DAY_MS,
             laptop_bytes=32 * MEBIBYTE,
-            status="planned",
         ),
         TopicContract(
             name=DEAD_LETTERS,
