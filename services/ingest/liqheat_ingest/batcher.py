@@ -18,7 +18,7 @@ import orjson
 
 from liqheat_ingest.dead_letters import dead_letter
 from liqheat_ingest.message import Message
-from liqheat_ingest.readings import BrokenLine, Fact, Item, Market, Trade
+from liqheat_ingest.readings import BrokenLine, Fact, Item, Market, Problem, Trade
 from liqheat_shared.contracts.base import Phase
 from liqheat_shared.contracts.topics import MARKET_EVENTS
 
@@ -148,7 +148,8 @@ class Batcher:
             raise ValueError(f"a batch window of {state.window_ms} ms does not divide a second")
         self._markets[market] = state
         self._order.append(state)
-        self._send(state, "instrument", item.event_time_ms, item.receive_time_ms, dict(self._describe(market)))
+        if item.__class__ is Trade or item.type != "instrument":  # type: ignore[union-attr]
+            self._send(state, "instrument", item.event_time_ms, item.receive_time_ms, dict(self._describe(market)))
         return state
 
     def _push_trade(self, state: _MarketState, trade: Trade) -> None:
@@ -235,9 +236,9 @@ class Batcher:
 
 
 def messages(items: Iterable[Item], batcher: Batcher) -> Iterator[Message]:
-    """All messages of a finite or endless run of items; broken lines become dead letters in their place."""
+    """All messages of a finite or endless run of items; what could not be read becomes a dead letter in its place."""
     for item in items:
-        if isinstance(item, BrokenLine):
+        if isinstance(item, BrokenLine | Problem):
             batcher.ready.append(dead_letter(item))
         else:
             batcher.push(item)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from liqheat_ingest.margin_tables import margin_table
+from liqheat_ingest.margin_tables import MarginTable, margin_table
 from liqheat_ingest.readings import Market
 
 #: Longest first: 1000000MOG must not be read as 1000 times 000MOG.
@@ -39,6 +39,8 @@ class InstrumentSpec:
         Base units a contract if linear, USD a contract if inverse.
     price_multiplier : float
         Units of the coin in one unit of the venue's base, 1000 for 1000PEPE.
+    margin : MarginTable or None
+        The venue's own margin tiers, where it told them; None: the shipped table.
     """
 
     market: Market
@@ -48,6 +50,7 @@ class InstrumentSpec:
     price_multiplier: float = 1.0
     tick_size: float | None = None
     taker_fee_rate: float | None = None
+    margin: MarginTable | None = None
 
     def price(self, venue_price: float) -> float:
         """Price of one unit of the coin.
@@ -73,14 +76,26 @@ class InstrumentSpec:
 def split_multiplier(base: str) -> tuple[str, float]:
     """Coin and price multiplier of a venue's base asset.
 
-    >>> split_multiplier("1000PEPE"), split_multiplier("1INCH"), split_multiplier("BTC")
-    (('PEPE', 1000.0), ('1INCH', 1.0), ('BTC', 1.0))
+    >>> split_multiplier("1000PEPE"), split_multiplier("1INCH"), split_multiplier("SHIB1000")
+    (('PEPE', 1000.0), ('1INCH', 1.0), ('SHIB', 1000.0))
     """
     for prefix, multiplier in _MULTIPLIERS:
         rest = base.removeprefix(prefix)
         if rest != base and rest[:1].isalpha():
             return rest, multiplier
+        # Bybit writes SHIB1000 as well.
+        if prefix.isdigit() and base.endswith(prefix) and base[: -len(prefix)].isalpha():
+            return base[: -len(prefix)], multiplier
     return base, 1.0
+
+
+def is_coin(name: str) -> bool:
+    """Whether the contracts allow the name.
+
+    >>> is_coin("BTC"), is_coin("kPEPE"), is_coin("")
+    (True, False, False)
+    """
+    return _COIN.fullmatch(name) is not None
 
 
 def _linear(venue: str, base: str, quote: str, contract_size: float = 1.0) -> InstrumentSpec:
@@ -159,12 +174,12 @@ def find_instrument(exchange: str, symbol: str) -> InstrumentSpec | None:
     """
     rule = _RULES.get(exchange)
     spec = rule(symbol) if rule is not None else None
-    return spec if spec is not None and _COIN.fullmatch(spec.market.coin) else None
+    return spec if spec is not None and is_coin(spec.market.coin) else None
 
 
 def instrument_fields(spec: InstrumentSpec) -> dict[str, Any]:
     """Fields of the ``instrument`` event of a market, without the envelope."""
-    table = margin_table(spec.market.venue, spec.market.coin, spec.is_inverse)
+    table = spec.margin or margin_table(spec.market.venue, spec.market.coin, spec.is_inverse)
     return {
         "quote": spec.quote,
         "is_inverse": spec.is_inverse,

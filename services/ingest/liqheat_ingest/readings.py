@@ -79,7 +79,29 @@ class BrokenLine(NamedTuple):
     raw: bytes
 
 
-Item = Trade | Fact | BrokenLine
+class Problem(NamedTuple):
+    """A message of a venue, or a part of one, that could not be used. ``market`` is None where it does not say.
+
+    Attributes
+    ----------
+    stream : str
+        Kind of the message, e.g. ``trades``, ``liquidations``, ``instruments``.
+    raw : bytes
+        The part as JSON.
+    """
+
+    receive_time_ms: int
+    market: Market | None
+    venue: str
+    stream: str
+    reason: Reason
+    detail: str
+    raw: bytes
+
+
+#: What a mapper makes of a venue's message.
+Mapped = Trade | Fact | Problem
+Item = Trade | Fact | BrokenLine | Problem
 
 
 class Source(Protocol):

@@ -19,6 +19,8 @@ Reason = Literal[
     "absurd-price",
     "out-of-order",
     "from-the-future",
+    "zero-size",
+    "crossed-book",
     "unknown-market",
     "broken-line",
     "fold-raised",
