@@ -18,6 +18,7 @@ from liqheat_estimator.core.margin import (
     inverse_liquidation_price,
     isolated_liquidation_price,
     linear_liquidation_price,
+    linear_liquidation_price_on_entry,
     liquidation_distance,
     tier_of,
 )
@@ -55,6 +56,12 @@ LINEAR = {
     "hyperliquid-btc-short": (-1, 0.00145, 68_139, 19.72573, 0.01, 0, 0, 80_933.616, 3),
     "hyperliquid-sol-long": (1, 0.33, 145.83, 24.045107, 0.025, 0, 0, 74.83696, 5),
     "bitmex-bankruptcy": (1, 20, 1_000, 10_000, 0, 0, 0, 500.0, 0),
+    # Half a bitcoin is 50 contracts of 0.01. The formula gives 51,226.5193; OKX quotes this swap in ticks of 0.1.
+    "okx-long": (1, 50 * 0.01, 60_996, 5_000, 0.004, 0, 0.0005, 51_226.5, 1),
+}
+LINEAR_ON_ENTRY = {
+    "bybit-long-50x-old-rule": (1, 1, 20_000, 400, 0.005, 0, 0, 19_700.0, 2),
+    "bitmex-cross-long": (1, 20, 1_000, 10_000, 0.01, 0, 0, 510.0, 2),
 }
 INVERSE = {
     # name: (side, contracts in USD, entry, margin, rate, amount, price as printed, digits printed)
@@ -70,10 +77,35 @@ def test_linear_prices_agree_to_the_digits_printed(name: str) -> None:
     assert round(linear_liquidation_price(*case), int(digits)) == printed
 
 
-def test_okx_counts_the_close_fee() -> None:
-    price = linear_liquidation_price(1, 0.5, 60_996, 5_000, 0.004, 0, 0.0005)
-    # Printed as 51,226.50, from inputs that were rounded; the formula on the printed inputs gives 51,226.52.
-    assert price == pytest.approx(51_226.50, abs=0.03)
+@pytest.mark.parametrize("name", LINEAR_ON_ENTRY)
+def test_linear_prices_on_entry_agree_to_the_digits_printed(name: str) -> None:
+    *case, printed, digits = LINEAR_ON_ENTRY[name]
+    assert round(linear_liquidation_price_on_entry(*case), int(digits)) == printed
+
+
+def test_okx_printed_a_tick_and_no_other_reading_gives_it() -> None:
+    """51,226.50 is printed. To the cent no reading gives it; to the tick of 0.1 the formula does, and it alone."""
+    side, quantity, entry, margin, rate, _, fee, *_ = LINEAR["okx-long"]
+    bankrupt = entry - margin / quantity
+    assert linear_liquidation_price(side, quantity, entry, margin, rate, 0, fee) == pytest.approx(51_226.5193, abs=5e-5)
+    other_readings = {
+        "fee on entry": (51_231.4237, (margin - quantity * entry * (1 + fee)) / (quantity * (rate - 1))),
+        "rate on entry": (51_265.6168, (margin - quantity * entry * (1 + rate)) / (quantity * (fee - 1))),
+        "both on entry": (
+            51_270.4820,
+            linear_liquidation_price_on_entry(side, quantity, entry, margin, rate, 0, fee),
+        ),
+        "fee on bankruptcy": (51_226.4036, (margin - quantity * (entry + bankrupt * fee)) / (quantity * (rate - 1))),
+        "rate times fee": (51_226.4164, bankrupt / ((1 - rate) * (1 - fee))),
+        "rate plus fee on bankruptcy": (51_225.4820, bankrupt * (1 + rate + fee)),
+        "opening fee from the margin": (
+            51_257.1552,
+            linear_liquidation_price(side, quantity, entry, margin - quantity * entry * fee, rate, 0, fee),
+        ),
+    }
+    for name, (figure, price) in other_readings.items():
+        assert price == pytest.approx(figure, abs=5e-5), name
+        assert round(price, 1) != 51_226.5, name
 
 
 @pytest.mark.parametrize("name", INVERSE)
@@ -118,12 +150,6 @@ def test_the_tier_is_the_one_at_the_liquidation_price() -> None:
     price = isolated_liquidation_price(-1, 100.0, 5, 45_000, tiers)
     assert tier_of(tiers, 45_000 * price / 100) is tiers[1]
     assert price == pytest.approx((9_000 + 250 + 45_000) / (450 * 1.01))
-
-
-def test_tiers_that_answer_each_other_end_with_the_stricter_one() -> None:
-    tiers = [_tier(0, 0.005, 0), _tier(88_000, 0.05, 0)]  # not continuous: no deduction
-    price = isolated_liquidation_price(1, 100.0, 10, 96_000, tiers)
-    assert price in (pytest.approx(90 / 0.995), pytest.approx(90 / 0.95))
 
 
 def _tier(floor: float, rate: float, amount: float, leverage: float = 100.0) -> MarginTier:
@@ -196,7 +222,7 @@ def test_parameters_that_make_no_sense_are_refused(change: dict[str, object], me
 
 def _modules() -> list[str]:
     package = liqheat_estimator.core
-    return [f"{package.__name__}.{module.name}" for module in pkgutil.iter_modules(package.__path__)]
+    return [module.name for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")]
 
 
 @pytest.mark.parametrize("name", _modules())
