@@ -29,6 +29,7 @@ from liqheat_shared.contracts.topics import (
     LIQUIDATION_CLUSTERS,
     LIQUIDATION_GRIDS,
     LIQUIDATION_MAGNETS,
+    MAP_ACCURACY,
     REALISED_LIQUIDATIONS,
     heatmap_columns_topic,
 )
@@ -42,6 +43,7 @@ PROJECTED = [
     CLUSTER_SETS,
     LIQUIDATION_MAGNETS,
     REALISED_LIQUIDATIONS,
+    MAP_ACCURACY,
     *(heatmap_columns_topic(timeframe) for timeframe in TIMEFRAME_MS),
 ]
 
@@ -224,6 +226,57 @@ def liquidation(offset: int, sequence: int, coin: str = "BTC") -> Sample:
         totals=[{"window_ms": 3_600_000, "long_usd": 32_000.0 * sequence, "short_usd": 0.0, "count": sequence}],
     )
     return Sample(REALISED_LIQUIDATIONS, coin, orjson.dumps(value))
+
+
+def accuracy_value(hour: int, coin: str = "BTC", horizon_ms: int = 3_600_000, **more: Any) -> dict[str, Any]:
+    """Content of the record of the forecast frozen ``hour`` hours after the start; its dollars tell its hour."""
+    frozen_time_ms = START_MS + hour * 3_600_000
+    place = more.pop("place", 2 * hour + 1)
+    ended_ms = frozen_time_ms + horizon_ms
+    forecasts = {"map": 1000.4 * hour, "uniform": 2.0 * hour, "unswept": 500.0 * hour}
+    early = hour < 3
+    return (
+        coordinates(
+            "accuracy",
+            place,
+            place,
+            coin,
+            event_time_ms=ended_ms,
+            valid_until_ms=ended_ms + 3_600_000,
+            scope=more.pop("scope", "aggregated"),
+            frozen_time_ms=frozen_time_ms,
+            horizon_ms=horizon_ms,
+            lowest_price=63_000.5,
+            highest_price=64_000.5 + hour,
+            sides=[
+                {
+                    "side": side,
+                    "observed_usd": observed,
+                    "forecasts": [{"method": method, "forecast_usd": usd} for method, usd in forecasts.items()],
+                }
+                for side, observed in (("long", 900.6 * hour), ("short", 0.0))
+            ],
+            gain_over_best_baseline=None if early else 0.11,
+            model_version="layered-flow-2",
+            complete=hour % 5 != 4,
+            reporting_venues=["binance", "bybit"],
+            scored_records=2 * hour,
+            running=[
+                {"method": method, "r_squared": None if early else r_squared, "observed_over_forecast": 0.9}
+                for method, r_squared in (("map", 0.69), ("uniform", 0.3), ("unswept", 0.58))
+            ],
+            gain_low=None if early else 0.08,
+            gain_high=None if early else 0.14,
+            calibration=[{"from_usd": 0.0, "to_usd": None, "records": hour, "forecast_usd": 10.0, "observed_usd": 9.0}],
+            alarm=hour % 7 == 6,
+            reported_share=0.06,
+        )
+        | more
+    )
+
+
+def accuracy(hour: int, coin: str = "BTC", partition: int = 0, **more: Any) -> Sample:
+    return Sample(MAP_ACCURACY, coin, orjson.dumps(accuracy_value(hour, coin, **more)), partition)
 
 
 def column_value(

@@ -69,6 +69,15 @@ class RedisKeys:
         """Hash: chunk index to a compressed chunk of closed columns."""
         return f"{self.prefix}columns:{coin}:{scope}:{timeframe}"
 
+    def accuracy(self, coin: str, scope: str) -> str:
+        """Hash: horizon to the bytes of ``/v1/accuracy``."""
+        return f"{self.prefix}accuracy:{coin}:{scope}"
+
+    @property
+    def accuracy_standings(self) -> str:
+        """Hash: ``coin|scope|horizon`` to gain and alarm of the latest record, for metrics."""
+        return f"{self.prefix}accuracy-standings"
+
     # ---- what tells the api that something changed; depends on when it happened, so a rebuild does not restore it
 
     @property

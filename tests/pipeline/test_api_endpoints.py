@@ -95,9 +95,63 @@ def test_maps_now(serve: Serve) -> None:
     serve(some_of_all(), check)
 
 
+def test_the_record_of_the_map(serve: Serve) -> None:
+    async def check(api: ServedApi) -> None:
+        answer = (await get(api, "/v1/accuracy/BTC")).json()
+        record, sent = models.Accuracy.model_validate(answer), samples.accuracy_value(4)
+        assert (record.horizon, record.phase, record.detail) == ("1h", "simulated", None)
+        assert record.event_time_ms == sent["event_time_ms"]
+        for name in ("sides", "running", "calibration", "reported_share", "gain_low", "gain_high", "alarm"):
+            assert answer["latest"][name] == sent[name]
+        assert answer["latest"]["best_baseline"] == "unswept"
+        history = record.history
+        assert [(time_ms - samples.START_MS) // 3_600_000 for time_ms in history.frozen_time_ms] == [1, 2, 3, 4]
+        assert history.complete == [True, True, True, False]
+        assert history.long.observed_usd == [901, 1801, 2702, 3602]
+        assert history.long.map_usd == [1000, 2001, 3001, 4002]
+        # The first two hours were too few to say which baseline is best.
+        assert history.best_baseline == [None, None, "unswept", "unswept"]
+        assert history.long.baseline_usd == [None, None, 1500, 2000]
+        assert history.short.observed_usd == [0, 0, 0, 0]
+
+    serve([*some_of_all(), *(samples.accuracy(hour) for hour in range(1, 5))], check)
+
+
+def test_a_record_that_is_not_there_yet_and_one_that_cannot_be(serve: Serve) -> None:
+    async def check(api: ServedApi) -> None:
+        for path in ("/v1/accuracy/BTC?horizon=24h", "/v1/accuracy/ETH?horizon=24h", "/v1/accuracy/BTC?scope=binance"):
+            answer = models.Accuracy.model_validate((await get(api, path)).json())
+            assert (answer.latest, answer.history.frozen_time_ms, answer.phase) == (None, [], None)
+            assert (answer.detail or "").startswith("No record yet")
+        assert "There are: BTC, ETH" in (await get(api, "/v1/accuracy/DOGE", 404)).json()["detail"]
+        assert (await get(api, "/v1/accuracy/BTC?horizon=2h", 422)).json()["allowed"] == ["1h", "4h", "24h"]
+        await get(api, "/v1/accuracy/BTC?scope=nowhere", 422)
+
+    serve([*some_of_all(), samples.accuracy(4)], check)
+
+
+def test_the_record_as_metrics(serve: Serve) -> None:
+    async def check(api: ServedApi) -> None:
+        async def told() -> bool:
+            return "liqheat_api_accuracy_gain{" in (await get(api, "/metrics")).text
+
+        await samples.until(told)
+        lines = (await get(api, "/metrics")).text.splitlines()
+        assert [line for line in lines if line.startswith("liqheat_api_accuracy_")] == [
+            'liqheat_api_accuracy_gain{coin="BTC",horizon="1h",scope="aggregated"} 0.11',
+            'liqheat_api_accuracy_alarm{coin="BTC",horizon="1h",scope="aggregated"} 1.0',
+            # Too early for a gain: none rather than 0.
+            'liqheat_api_accuracy_alarm{coin="BTC",horizon="4h",scope="aggregated"} 0.0',
+        ]
+
+    early = samples.accuracy(2, horizon_ms=4 * 3_600_000, place=20)
+    serve([samples.grid(1), samples.accuracy(6), early], check)
+
+
 def test_entity_tags_and_compression(serve: Serve) -> None:
     async def check(api: ServedApi) -> None:
-        for path in ("/v1/grids/BTC", "/v1/heatmap/BTC", "/v1/heatmap/BTC?format=binary", "/v1/clusters/BTC"):
+        maps = ("/v1/grids/BTC", "/v1/heatmap/BTC", "/v1/heatmap/BTC?format=binary", "/v1/clusters/BTC")
+        for path in (*maps, "/v1/accuracy/BTC"):
             plain = await get(api, path, **{"Accept-Encoding": "identity"})
             assert "content-encoding" not in plain.headers
             async with api.client.stream("GET", path, headers={"Accept-Encoding": "gzip"}) as zipped:
@@ -115,7 +169,7 @@ def test_entity_tags_and_compression(serve: Serve) -> None:
             await get(api, path, 200, **{"If-None-Match": '"other"'})
         assert (await get(api, "/v1/coins")).headers["cache-control"] == "no-store"
 
-    serve(some_of_all(), check)
+    serve([*some_of_all(), samples.accuracy(4)], check)
 
 
 def _levels(number: int, name: str) -> dict[int, int]:
@@ -312,7 +366,7 @@ def test_unreadable_columns_are_no_crash(serve: Serve, redis_server: str, topic_
 def test_openapi_describes_every_endpoint() -> None:
     document = build_app(build_services(ApiSettings())).openapi()
     paths = {"/v1/coins", "/v1/grids/{coin}", "/v1/heatmap/{coin}", "/v1/clusters/{coin}", "/v1/magnets/{coin}"}
-    paths |= {"/v1/stream", "/v1/liquidations/{coin}", "/v1/status", "/healthz", "/readyz", "/metrics"}
+    paths |= {"/v1/stream", "/v1/liquidations/{coin}", "/v1/accuracy/{coin}", "/v1/status", "/healthz", "/readyz", "/metrics"}
     assert set(document["paths"]) == paths
     for operations in document["paths"].values():
         assert operations["get"]["summary"]

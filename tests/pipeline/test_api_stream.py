@@ -118,6 +118,8 @@ def test_first_what_there_is_then_what_is_new(serve: Serve) -> None:
             assert fact.data["event_id"] == "1-0-4-formed-0"
             assert fact.event_id > column.event_id
             assert (await client.until("status")).event_id == fact.event_id
+            await project(settings, [samples.accuracy(3)])
+            assert (await client.until("accuracy")).data == samples.accuracy_value(3)
 
     serve(check)
 
@@ -129,6 +131,9 @@ def test_only_the_scope_and_coin_that_was_asked_for(serve: Serve) -> None:
             await project(settings, [samples.grid(5, "ETH"), samples.cluster_event(5, 1, "ETH")])
             await project(settings, [samples.cluster_event(5, 1), samples.cluster_event(6, 2, scope="binance")])
             assert (await client.until("cluster-event", "grid")).data["event_id"] == "1-0-6-formed-0"
+            # How good the map is concerns those who look at a part of it.
+            await project(settings, [samples.accuracy(4, "ETH"), samples.accuracy(3)])
+            assert (await client.until("accuracy")).data["coin"] == "BTC"
 
     serve(check)
 

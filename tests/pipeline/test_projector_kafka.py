@@ -65,6 +65,9 @@ def history() -> list[Sample]:
         found.append(samples.magnets(offset, scope=("aggregated", "binance")[offset % 2]))
         found.append(samples.cluster_event(offset, offset))
         found.append(samples.liquidation(offset, offset))
+    for hour in range(180):
+        found.append(samples.accuracy(hour))
+        found.append(samples.accuracy(hour, horizon_ms=4 * 3_600_000, place=2 * hour + 2))
     for number in range(300):
         found.append(samples.column(number, 2 * number + 1, "1m"))
         found.append(samples.column(number, 2 * number + 2, "1m", scope="binance"))
@@ -80,7 +83,7 @@ async def caught_up(redis: Redis, world: World) -> None:
         wanted = {b"grid|BTC": b"1-29-29", b"grid|ETH": b"1-29-29", b"clusters|BTC|binance": b"1-29-29"}
         wanted |= {b"magnets|BTC|binance": b"1-29-29", b"liquidations|BTC": b"1-29-29"}
         wanted |= {b"columns|1m|BTC": b"1-1600-600", b"columns|4h|BTC": b"1-1300-300"}
-        wanted |= {b"cluster-events|BTC": b"1-29-29"}
+        wanted |= {b"cluster-events|BTC": b"1-29-29", b"accuracy|BTC": b"1-360-360"}
         return all(fences.get(name) == value for name, value in wanted.items())
 
     await until(all_there)
@@ -100,6 +103,11 @@ def test_rebuild_gives_the_bytes_of_continuous_projection(world: World) -> None:
             rebuilt = await all_values(redis, world.prefix)
             assert rebuilt == continuous
             assert len(rebuilt[world.keys.columns("BTC", "aggregated", "1m")]) >= 3
+            record = rebuilt[world.keys.accuracy("BTC", "aggregated")]
+            assert set(record) == {b"1h", b"4h"}
+            frozen = orjson.loads(record[b"4h"])["history"]["frozen_time_ms"]
+            # Seven days, up to the newest.
+            assert [(time_ms - samples.START_MS) // 3_600_000 for time_ms in frozen] == list(range(12, 180))
             memory = await memory_by_coin(world.settings)
             assert memory["BTC"][1] > memory["ETH"][1] > 0
 
@@ -159,16 +167,22 @@ def test_poison_is_counted_logged_once_and_skipped(world: World, caplog: pytest.
         samples.column(3, 4, "1h", open_time_ms=samples.START_MS + 1),
         samples.column(4, 5, "1h", level_ratio=2.0),
         samples.column(5, 6, "1h", long_levels="%%%"),
+        samples.accuracy(1, horizon_ms=7_200_000),
+        samples.accuracy(2, sides=[{"side": "up", "observed_usd": 1.0, "forecasts": []}]),
     ]
 
     async def main() -> None:
         async with world.redis() as redis, running_projector(world.settings) as app:
             await positioned(app)
             await world.send(samples.grid(5), samples.column(0, 1, "1h"), *poison, samples.column(6, 7, "1h"))
+            await world.send(samples.accuracy(3))
             await until(lambda: _equals(redis.hget(world.keys.fences, "columns|1h|BTC"), b"1-1007-7"))
             await until(lambda: _equals(redis.hget(world.keys.fences, "grid|BTC"), b"1-5-5"))
             await until(lambda: _is_true(app.counters.invalid == len(poison)))
+            await until(lambda: _equals(redis.hkeys(world.keys.accuracy("BTC", "aggregated")), [b"1h"]))
             assert await redis.hkeys(world.keys.coins) == [b"BTC"]
+            facts = [fields for _, fields in await redis.xrange(world.keys.events)]
+            assert [fact[b"scope"] for fact in facts if fact[b"kind"] == b"accuracy"] == [b""]
 
     with caplog.at_level("WARNING"):
         run(main())

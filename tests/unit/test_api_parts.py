@@ -12,12 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import view_samples as samples
+from liqheat_api.accuracy.answer import with_record
 from liqheat_api.encoding import accepts_gzip, entity_tag, matches
 from liqheat_api.freshness import Freshness
 from liqheat_api.projector.latest import Grids, Magnets
 from liqheat_api.projector.messages import Fence, InvalidMessageError, Message, read_fence, read_message
 from liqheat_api.projector.projection import Batch
 from liqheat_api.stream.mailbox import Mailbox, StreamEvent
+from liqheat_shared.contracts.map_accuracy import MapAccuracy
 from liqheat_shared.redis_keys import RedisKeys
 
 KEYS = RedisKeys("p:")
@@ -181,3 +183,34 @@ def test_missed_facts_come_before_newer_ones() -> None:
         assert [event.name for event in await box.take(1)] == ["resync"]
 
     asyncio.run(main())
+
+
+def history_after(*values: dict[str, Any]) -> list[int]:
+    """Hours of the records that the answer still holds after these messages."""
+    data: bytes | None = None
+    for value in values:
+        data = with_record(data, MapAccuracy.parse_strict(value))
+    history = orjson.loads(data or b"")["history"]
+    lengths = {len(column) for column in history.values() if isinstance(column, list)}
+    lengths |= {len(column) for side in ("long", "short") for column in history[side].values()}
+    assert lengths == {len(history["frozen_time_ms"])}
+    return [(time_ms - samples.START_MS) // 3_600_000 for time_ms in history["frozen_time_ms"]]
+
+
+@given(st.lists(st.integers(0, 400), min_size=1, max_size=60))
+def test_the_history_of_the_record_rises_to_the_newest_and_is_bounded(hours: list[int]) -> None:
+    kept = history_after(*(samples.accuracy_value(hour) for hour in hours))
+    assert kept[-1] == hours[-1]
+    assert kept == sorted(set(kept))
+    assert kept[0] > hours[-1] - 168
+    assert set(kept) <= set(hours)
+
+
+def test_a_simulated_record_is_no_evidence_about_a_live_one() -> None:
+    live = [samples.accuracy_value(hour, phase="live") for hour in (7, 8)]
+    assert history_after(samples.accuracy_value(5), samples.accuracy_value(6), *live) == [7, 8]
+
+
+def test_records_of_every_minute_cannot_make_the_answer_grow() -> None:
+    minutes = [samples.accuracy_value(0) | {"frozen_time_ms": samples.START_MS + 60_000 * n} for n in range(300)]
+    assert len(history_after(*minutes)) == 168

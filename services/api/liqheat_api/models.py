@@ -6,11 +6,13 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from liqheat_shared.contracts.base import Coin, Phase, Scope, TimeMs, Usd
+from liqheat_api.accuracy.answer import Horizon
+from liqheat_shared.contracts.base import Coin, Phase, Scope, Share, TimeMs, Usd
 from liqheat_shared.contracts.clusters import Cluster
 from liqheat_shared.contracts.heatmap_columns import Timeframe
 from liqheat_shared.contracts.liquidation_grids import IntervalCandle, Member, Provenance
 from liqheat_shared.contracts.liquidation_magnets import Magnet
+from liqheat_shared.contracts.map_accuracy import CalibrationBucket, Method, RunningScore, SideRecord
 from liqheat_shared.contracts.realised_liquidations import LiquidationTotals
 
 
@@ -155,6 +157,64 @@ class Liquidations(Answer):
     phase: Phase | None
     totals: list[LiquidationTotals]
     liquidations: list[LiquidationItem]
+
+
+class AccuracyRecord(Answer):
+    """A forecast that has run its course, and how the map and its baselines have scored up to it."""
+
+    frozen_time_ms: TimeMs
+    lowest_price: float
+    highest_price: float
+    sides: list[SideRecord]
+    gain_over_best_baseline: float | None = Field(
+        description="R² of the map less the best baseline's; null: too early."
+    )
+    gain_low: float | None = Field(description="95 % interval of the gain.")
+    gain_high: float | None
+    best_baseline: Method | None = Field(description="The baseline with the highest running R²; null: too early.")
+    alarm: bool = Field(description="The map no longer beats its best baseline: the interval is below 0.")
+    complete: bool = Field(description="False: prices or liquidations were interrupted; not scored.")
+    model_version: str
+    reporting_venues: list[str]
+    reported_share: Share | None
+    scored_records: int
+    running: list[RunningScore]
+    calibration: list[CalibrationBucket]
+
+
+class AccuracySide(Answer):
+    """One side, a value a record: whole USD; null: unknown."""
+
+    observed_usd: list[int | None]
+    map_usd: list[int | None] = Field(description="What the map expected.")
+    baseline_usd: list[int | None] = Field(description="What the best baseline of that hour expected.")
+
+
+class AccuracyHistory(Answer):
+    """Records of the last seven days of the same phase, oldest first, one value each; the last is ``latest``."""
+
+    frozen_time_ms: list[TimeMs]
+    lowest_price: list[float]
+    highest_price: list[float]
+    complete: list[bool]
+    best_baseline: list[Method | None]
+    long: AccuracySide
+    short: AccuracySide
+
+
+class Accuracy(Answer):
+    """``GET /v1/accuracy/{coin}``; without a record yet ``latest`` is null and ``detail`` says why."""
+
+    coin: Coin
+    scope: Scope
+    horizon: Horizon
+    horizon_ms: int
+    phase: Phase | None
+    event_time_ms: TimeMs | None = Field(description="When the latest record was closed.")
+    valid_until_ms: TimeMs | None
+    latest: AccuracyRecord | None
+    history: AccuracyHistory
+    detail: str | None
 
 
 class CoinStatus(Answer):

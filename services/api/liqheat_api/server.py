@@ -12,12 +12,13 @@ import uvicorn
 from fastapi import FastAPI, Response
 
 from liqheat_api import problems
+from liqheat_api.accuracy.gauges import AccuracyGauges
 from liqheat_api.docs_page import STYLE, docs_html
 from liqheat_api.freshness import Freshness
 from liqheat_api.middleware import Gate
 from liqheat_api.page import STATIC, page_router
 from liqheat_api.process import version
-from liqheat_api.routes import heatmap, maps, operations, stream
+from liqheat_api.routes import accuracy, heatmap, maps, operations, stream
 from liqheat_api.services import Services
 from liqheat_api.settings import ApiSettings
 from liqheat_api.stream.hub import Hub
@@ -44,6 +45,7 @@ def build_services(settings: ApiSettings) -> Services:
         clients=metrics.gauge("liqheat_api_stream_clients"),
         dropped=metrics.counter("liqheat_api_stream_dropped_total"),
         grid_age=metrics.gauge("liqheat_api_grid_age_seconds"),
+        accuracy=AccuracyGauges(view, metrics),
     )
     return Services(settings, metrics, view, freshness, hub)
 
@@ -63,7 +65,7 @@ def build_app(services: Services, static: Path = STATIC) -> FastAPI:
     )
     app.state.services = services
     problems.install(app)
-    for router in (maps.router, heatmap.router, stream.router, operations.router):
+    for router in (maps.router, heatmap.router, accuracy.router, stream.router, operations.router):
         app.include_router(router)
 
     @app.get("/docs", include_in_schema=False)

@@ -93,6 +93,10 @@ class View:
             raise ProblemError(503, f"The map of {coin} in {scope} is being rebuilt. Try again in a moment.")
         return value
 
+    async def value_of(self, key: str, field: str) -> bytes | None:
+        """Value of a field of a hash."""
+        return await cast("Awaitable[bytes | None]", self.redis.hget(key, field))
+
     async def value(self, key: str) -> bytes | None:
         """Value of a string."""
         return cast("bytes | None", await self.redis.get(key))

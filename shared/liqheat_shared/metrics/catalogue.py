@@ -90,4 +90,18 @@ CATALOGUE: tuple[MetricSpec, ...] = (
     MetricSpec("liqheat_api_stream_clients", "gauge", "Open event streams.", ("api",)),
     MetricSpec("liqheat_api_stream_dropped_total", "counter", "Events dropped for slow clients.", ("api",)),
     MetricSpec("liqheat_api_grid_age_seconds", "gauge", "Age of the latest grid of a coin.", ("api",), ("coin",)),
+    MetricSpec(
+        "liqheat_api_accuracy_gain",
+        "gauge",
+        "Running R2 of the map less the best baseline's.",
+        ("api",),
+        ("coin", "scope", "horizon"),
+    ),
+    MetricSpec(
+        "liqheat_api_accuracy_alarm",
+        "gauge",
+        "1: the map no longer beats its best baseline.",
+        ("api",),
+        ("coin", "scope", "horizon"),
+    ),
 )

@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaError
 from redis.exceptions import RedisError
 
 from liqheat_api.process import version
+from liqheat_api.projector.accuracy import AccuracyRecords
 from liqheat_api.projector.consumer import TopicConsumer
 from liqheat_api.projector.counters import Counters
 from liqheat_api.projector.history import ClusterEvents, Columns, Liquidations
@@ -39,7 +40,7 @@ STUCK_SECONDS = 60.0
 
 def live_projections(keys: RedisKeys, events_kept: int) -> list[Projection]:
     """What follows the market by the second."""
-    return [kind(keys, events_kept) for kind in (Grids, Sets, Magnets, ClusterEvents, Liquidations)]
+    return [kind(keys, events_kept) for kind in (Grids, Sets, Magnets, ClusterEvents, Liquidations, AccuracyRecords)]
 
 
 def column_projections(keys: RedisKeys, events_kept: int) -> list[Projection]:

@@ -14,6 +14,7 @@ from prometheus_client import Counter, Gauge
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from liqheat_api.accuracy.gauges import AccuracyGauges
 from liqheat_api.freshness import Freshness
 from liqheat_api.problems import ProblemError
 from liqheat_api.stream.mailbox import Mailbox, StreamEvent
@@ -63,8 +64,10 @@ class Hub:
         clients: Gauge,
         dropped: Counter,
         grid_age: Gauge,
+        accuracy: AccuracyGauges,
     ) -> None:
         self.view, self.freshness = view, freshness
+        self._accuracy = accuracy
         self.max_clients, self.facts_kept = max_clients, facts_kept
         self.last_event_id = BEGIN
         self.problem: str | None = "the stream was not read yet"
@@ -272,6 +275,7 @@ class Hub:
             with contextlib.suppress(RedisError, OSError):
                 for entry in (await self.view.coins()).values():
                     self.freshness.saw(entry)
+                await self._accuracy.refresh()
             for coin in self.freshness.coins():
                 age_ms = self.freshness.age_ms(coin)
                 if age_ms is not None:
