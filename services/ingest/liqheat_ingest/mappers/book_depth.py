@@ -6,9 +6,9 @@ log-price grid. A book of which a change was lost is of no use: it is dropped un
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import deque
 from math import floor, log
-from typing import Any
+from typing import Any, NamedTuple
 
 from liqheat_ingest.instruments import InstrumentSpec
 from liqheat_ingest.mappers.fields import BadMessage, not_negative, positive, row
@@ -21,40 +21,99 @@ MAX_BINS_FROM_MIDDLE = 1_000
 #: Levels of one side; venues send 20 to 1,000.
 MAX_LEVELS = 20_000
 DEPTH_INTERVAL_MS = 1_000
+#: Changes kept while a snapshot is fetched: a minute of ten a second; older ones are in the snapshot.
+MAX_PENDING = 600
 
-Levels = dict[float, list[Any]]
+#: By the venue's price: the bin and the USD that rest there.
+Levels = dict[float, tuple[int, float]]
+
+
+class Change(NamedTuple):
+    """One message of changes: it follows on number ``previous`` and brings the book to number ``last``."""
+
+    previous: int
+    last: int
+    bids: list[Any]
+    asks: list[Any]
 
 
 class OrderBook:
-    """One market's book. Levels are kept as the venue wrote them, by price."""
+    """One market's book. Each level is kept with its bin, so that a depth is only a sum.
 
-    __slots__ = ("asks", "bids", "pending", "sequence", "shown_ms")
+    Parameters
+    ----------
+    spec : InstrumentSpec
+        Turns amounts into USD and prices into those of one unit of the coin.
 
-    def __init__(self) -> None:
+    Attributes
+    ----------
+    sequence : int or None
+        The venue's number of the last change; None: there is no snapshot yet.
+    """
+
+    __slots__ = ("asks", "bids", "joined", "pending", "sequence", "shown_ms", "spec")
+
+    def __init__(self, spec: InstrumentSpec) -> None:
+        self.spec = spec
         self.bids: Levels = {}
         self.asks: Levels = {}
-        #: The venue's number of the last change; None: there is no snapshot yet.
         self.sequence: int | None = None
+        #: False from a snapshot that was fetched until a change that reaches over its number.
+        self.joined = True
         #: Changes that came before the snapshot they belong to.
-        self.pending: list[dict[str, Any]] = []
+        self.pending: deque[Change] = deque(maxlen=MAX_PENDING)
         self.shown_ms = 0
 
     def replace(self, bids: list[Any], asks: list[Any], sequence: int) -> None:
-        """Take a snapshot. Raises BadMessage, and the book is empty then."""
+        """Take a snapshot of the same stream: the next change follows on it. Raises BadMessage."""
         self.clear()
-        _apply(self.bids, bids, "bids")
-        _apply(self.asks, asks, "asks")
-        self.sequence = sequence
-
-    def change(self, bids: list[Any], asks: list[Any], sequence: int) -> None:
-        """Take changes; size zero removes a level. Raises BadMessage, and the book is empty then."""
         try:
-            _apply(self.bids, bids, "bids")
-            _apply(self.asks, asks, "asks")
+            self._apply(self.bids, bids, "bids")
+            self._apply(self.asks, asks, "asks")
         except BadMessage:
             self.clear()
             raise
         self.sequence = sequence
+        self.joined = True
+
+    def replace_fetched(self, bids: list[Any], asks: list[Any], sequence: int) -> None:
+        """Take a snapshot that was asked for: changes that came meanwhile, or come yet, reach over its number.
+
+        Raises BadMessage where the changes that were kept do not join it.
+        """
+        waiting = list(self.pending)
+        self.replace(bids, asks, sequence)
+        self.joined = False
+        for change in waiting:
+            self.change(change)
+
+    def change(self, change: Change) -> None:
+        """Take changes; size zero removes a level. Before a snapshot they are kept.
+
+        Raises
+        ------
+        BadMessage
+            ``out-of-order``: changes in between are missing. The book is empty then.
+        """
+        if self.sequence is None:
+            self.pending.append(change)
+            return
+        try:
+            if self.joined:
+                follows = change.previous == self.sequence
+            elif change.last <= self.sequence:
+                return  # the snapshot has it already
+            else:
+                follows = self.joined = change.previous <= self.sequence
+            if not follows:
+                detail = f"a change of the book that follows on {change.previous}, after {self.sequence}"
+                raise BadMessage("out-of-order", detail)
+            self._apply(self.bids, change.bids, "bids")
+            self._apply(self.asks, change.asks, "asks")
+        except BadMessage:
+            self.clear()
+            raise
+        self.sequence = change.last
 
     def clear(self) -> None:
         """Forget everything: wait for a snapshot."""
@@ -62,6 +121,20 @@ class OrderBook:
         self.asks.clear()
         self.pending.clear()
         self.sequence = None
+        self.joined = True
+
+    def _apply(self, side: Levels, changes: list[Any], name: str) -> None:
+        spec = self.spec
+        for level in changes:
+            price = positive(row(level, 2, name)[0], f"price of {name}")
+            amount = not_negative(level[1], f"size of {name}")
+            if amount == 0.0:
+                side.pop(price, None)
+            else:
+                usd = amount * spec.contract_size * (1.0 if spec.is_inverse else price)
+                side[price] = floor(log(spec.price(price)) / BIN_WIDTH), usd
+        if len(side) > MAX_LEVELS:
+            raise BadMessage("oversized", f"more than {MAX_LEVELS} {name}")
 
 
 class OrderBooks:
@@ -77,30 +150,27 @@ class OrderBooks:
         self._books: dict[str, OrderBook] = {}
         self.stale: set[str] = set()
 
-    def of(self, symbol: str) -> OrderBook:
-        """The book of a known symbol."""
+    def of(self, symbol: str, spec: InstrumentSpec) -> OrderBook:
+        """The book of a symbol. It begins anew where the units have turned out to be others."""
         book = self._books.get(symbol)
-        if book is None:
-            book = self._books[symbol] = OrderBook()
+        if book is None or (book.spec is not spec and _units(book.spec) != _units(spec)):
+            book = self._books[symbol] = OrderBook(spec)
         return book
 
     def drop(self, symbol: str) -> None:
         """Forget a book that can't be trusted."""
-        self.of(symbol).clear()
+        book = self._books.get(symbol)
+        if book is not None:
+            book.clear()
         self.stale.add(symbol)
 
-    def due(self, symbol: str, receive_time_ms: int) -> bool:
-        """Whether the depth of the book is to be shown: once a second."""
-        book = self.of(symbol)
-        return book.sequence is not None and receive_time_ms - book.shown_ms >= DEPTH_INTERVAL_MS
-
-    def depth(self, raw: RawMessage, symbol: str, spec: InstrumentSpec, event_time_ms: int) -> Fact | None:
+    def depth(self, raw: RawMessage, symbol: str, event_time_ms: int) -> Fact | None:
         """The ``book-depth`` event, at most once a second by receive time. Raises BadMessage for a crossed book."""
-        if not self.due(symbol, raw.receive_time_ms):
+        book = self._books.get(symbol)
+        if book is None or book.sequence is None or raw.receive_time_ms - book.shown_ms < DEPTH_INTERVAL_MS:
             return None
-        book = self.of(symbol)
         try:
-            fields = depth_fields(book.bids.values(), book.asks.values(), spec)
+            fields = depth_fields(book.bids, book.asks)
         except BadMessage:
             self.drop(symbol)
             raise
@@ -109,18 +179,16 @@ class OrderBooks:
         # The beat is kept by whole seconds, so that a message a moment late does not shift it.
         book.shown_ms = raw.receive_time_ms - raw.receive_time_ms % DEPTH_INTERVAL_MS
         self.stale.discard(symbol)
-        return Fact(raw.receive_time_ms, spec.market, event_time_ms, "book-depth", fields, "book-depth")
+        return Fact(raw.receive_time_ms, book.spec.market, event_time_ms, "book-depth", fields, "book-depth")
 
 
-def depth_fields(bids: Iterable[list[Any]], asks: Iterable[list[Any]], spec: InstrumentSpec) -> dict[str, Any] | None:
+def depth_fields(bids: Levels, asks: Levels) -> dict[str, Any] | None:
     """Fields of ``book-depth``: USD of resting orders by bin, bids and asks beside each other.
 
     Parameters
     ----------
-    bids, asks : iterable of list
-        Levels as the venue writes them: price and amount first, in any order.
-    spec : InstrumentSpec
-        Turns amounts into units of the coin and prices into those of one unit.
+    bids, asks : dict
+        Bin and USD of each level, by price.
 
     Returns
     -------
@@ -134,40 +202,27 @@ def depth_fields(bids: Iterable[list[Any]], asks: Iterable[list[Any]], spec: Ins
 
     Examples
     --------
-    >>> from liqheat_ingest.instruments import find_instrument
-    >>> btc = find_instrument("bybit", "BTCUSDT")
-    >>> depth_fields([["59990", "1"], ["59900", "2"]], [["60010", "0.5"]], btc)
+    >>> bids = {59990.0: (11001, 59990.0), 59900.0: (11000, 119800.0)}
+    >>> depth_fields(bids, {60010.0: (11002, 30005.0)})
     {'first_bin': 11000, 'bid_usd': [119800.0, 59990.0, 0.0], 'ask_usd': [0.0, 0.0, 30005.0]}
     """
-    sides = [[(float(level[0]), float(level[1])) for level in levels] for levels in (bids, asks)]
-    if not sides[0] or not sides[1]:
+    if not bids or not asks:
         return None
-    best_bid, best_ask = max(sides[0])[0], min(sides[1])[0]
+    best_bid, best_ask = max(bids), min(asks)
     if best_bid >= best_ask:
         raise BadMessage("crossed-book", f"the best bid {best_bid:g} is not below the best ask {best_ask:g}")
-    middle = _bin(spec.price((best_bid + best_ask) / 2))
-    summed: tuple[dict[int, float], dict[int, float]] = ({}, {})
-    for levels, usd in zip(sides, summed, strict=True):
-        for price, amount in levels:
-            bin_index = _bin(spec.price(price))
-            if abs(bin_index - middle) <= MAX_BINS_FROM_MIDDLE:
-                usd[bin_index] = usd.get(bin_index, 0.0) + spec.quantity_base(amount, price) * spec.price(price)
-    bins = [*summed[0], *summed[1]]
-    first, end = min(bins), max(bins) + 1
-    bid, ask = ([float(round(usd.get(index, 0.0))) for index in range(first, end)] for usd in summed)
+    lowest, highest = bids[best_bid][0] - MAX_BINS_FROM_MIDDLE, asks[best_ask][0] + MAX_BINS_FROM_MIDDLE
+    summed: list[dict[int, float]] = []
+    for levels in (bids, asks):
+        usd_of: dict[int, float] = {}
+        for bin_index, usd in levels.values():
+            usd_of[bin_index] = usd_of.get(bin_index, 0.0) + usd
+        summed.append({index: usd for index, usd in usd_of.items() if lowest <= index <= highest})
+    first = min(min(usd_of) for usd_of in summed)
+    end = max(max(usd_of) for usd_of in summed) + 1
+    bid, ask = ([float(round(usd_of.get(index, 0.0))) for index in range(first, end)] for usd_of in summed)
     return {"first_bin": first, "bid_usd": bid, "ask_usd": ask}
 
 
-def _bin(price: float) -> int:
-    return floor(log(price) / BIN_WIDTH)
-
-
-def _apply(side: Levels, changes: list[Any], name: str) -> None:
-    for level in changes:
-        price = positive(row(level, 2, name)[0], f"price of {name}")
-        if not_negative(level[1], f"size of {name}") == 0.0:
-            side.pop(price, None)
-        else:
-            side[price] = level
-    if len(side) > MAX_LEVELS:
-        raise BadMessage("oversized", f"more than {MAX_LEVELS} {name}")
+def _units(spec: InstrumentSpec) -> tuple[bool, float, float]:
+    return spec.is_inverse, spec.contract_size, spec.price_multiplier

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from liqheat_ingest.instruments import InstrumentSpec
+from liqheat_ingest.mappers.book_depth import Change
 from liqheat_ingest.mappers.bybit.ticker import require_all, ticker_changes, ticker_changes_of_both_sides
 from liqheat_ingest.mappers.candles import candle_fact
 from liqheat_ingest.mappers.fields import (
@@ -129,7 +130,7 @@ def order_book(mapper: BybitMapper, raw: RawMessage, out: list[Mapped]) -> None:
     spec = mapper.find(symbol, "s")
     if spec is None:
         return
-    book = mapper.books.of(symbol)
+    book = mapper.books.of(symbol, spec)
     try:
         bids, asks, number = items_of(data, "b"), items_of(data, "a"), whole(member(data, "u"), "u")
         event_ms = time_ms(member(raw.data, "ts"), "ts", raw.receive_time_ms)
@@ -140,10 +141,8 @@ def order_book(mapper: BybitMapper, raw: RawMessage, out: list[Mapped]) -> None:
                 if symbol in mapper.books.stale:
                     return  # reported when it was dropped
                 raise BadMessage("out-of-order", "a change of a book before its snapshot")
-            if number != book.sequence + 1:
-                raise BadMessage("out-of-order", f"change {number} of the book after {book.sequence}")
-            book.change(bids, asks, number)
-        fact = mapper.books.depth(raw, symbol, spec, event_ms)
+            book.change(Change(number - 1, number, bids, asks))
+        fact = mapper.books.depth(raw, symbol, event_ms)
     except BadMessage:
         mapper.books.drop(symbol)
         raise

@@ -1,0 +1,122 @@
+"""Binance's instruments and margin brackets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from liqheat_ingest.instruments import InstrumentSpec, split_multiplier
+from liqheat_ingest.mappers.binance.payload import events, refuse_error, rows
+from liqheat_ingest.mappers.fields import (
+    BadMessage,
+    as_list,
+    has,
+    items_of,
+    member,
+    not_negative,
+    positive,
+    text,
+    time_ms,
+)
+from liqheat_ingest.mappers.margin_tiers import ToldTier, margin_table
+from liqheat_ingest.raw import RawMessage
+from liqheat_ingest.readings import Fact, Mapped
+
+if TYPE_CHECKING:
+    from liqheat_ingest.mappers.binance import BinanceMapper
+
+#: The second is that of perpetuals on stocks and metals.
+PERPETUAL = frozenset({"PERPETUAL", "TRADIFI_PERPETUAL"})
+
+
+def exchange_info(mapper: BinanceMapper, raw: RawMessage, out: list[Mapped]) -> None:
+    """``exchangeInfo`` of USDⓈ-M: amounts are in the base asset, so a contract is 1."""
+    refuse_error(raw.data)
+
+    def one(entry: Any) -> Fact | None:
+        symbol = text(entry, "symbol")
+        kind = member(entry, "contractType")
+        if kind == "":
+            return None  # announced, its kind is not decided
+        if text(entry, "contractType") not in PERPETUAL:
+            mapper.instruments.rule_out(symbol, f"Binance's contract type {kind}")
+            return None
+        base, quote, margin = text(entry, "baseAsset"), text(entry, "quoteAsset"), text(entry, "marginAsset")
+        if margin != quote:
+            raise BadMessage("invalid-field", f"{symbol} settles in {margin}: no market of USDⓈ-M")
+        coin, multiplier = split_multiplier(base)
+        spec = InstrumentSpec(
+            mapper.market(coin, f"{base}/{quote}:{quote}"),
+            quote,
+            price_multiplier=multiplier,
+            tick_size=_tick_size(entry),
+        )
+        return mapper.learn(raw, symbol, spec, listed=text(entry, "status") == "TRADING")
+
+    mapper.each(raw, "instruments", items_of(raw.data, "symbols"), one, out)
+
+
+def contract_info(mapper: BinanceMapper, raw: RawMessage, out: list[Mapped]) -> None:
+    """``contractInfo``: pushed when a contract is listed, delisted, or its brackets (``bks``) change."""
+
+    def one(event: Any) -> Fact | None:
+        if text(event, "ct") not in PERPETUAL:
+            return None
+        symbol = text(event, "s")
+        spec = mapper.find(symbol, "s")
+        if spec is None:
+            return None
+        valid_from_ms = time_ms(member(event, "E"), "E", raw.receive_time_ms)
+        if not has(event, "bks"):
+            return mapper.learn(raw, symbol, spec, listed=text(event, "cs") == "TRADING")
+        told = [_pushed_bracket(entry) for entry in items_of(event, "bks")]
+        if mapper.instruments.learn_margin(symbol, margin_table(told, valid_from_ms, _PUSHED)) is None:
+            return None
+        return mapper.instrument_fact(raw, symbol)
+
+    mapper.each(raw, "instruments", events(raw, "contractInfo"), one, out)
+
+
+_PUSHED = "Binance, !contractInfo stream"
+_ANSWERED = "Binance, GET /fapi/v1/leverageBracket"
+
+
+def leverage_brackets(mapper: BinanceMapper, raw: RawMessage, out: list[Mapped]) -> None:
+    """``leverageBracket``: takes a key, so it comes from recordings of those who have one."""
+
+    def one(entry: Any) -> Fact | None:
+        symbol = text(entry, "symbol")
+        if mapper.find(symbol) is None:
+            return None
+        told = [_answered_bracket(bracket) for bracket in as_list(member(entry, "brackets"), "brackets")]
+        table = margin_table(told, raw.receive_time_ms, _ANSWERED)
+        if mapper.instruments.learn_margin(symbol, table) is None:
+            return None
+        return mapper.instrument_fact(raw, symbol)
+
+    mapper.each(raw, "instruments", rows(raw), one, out)
+
+
+def _pushed_bracket(entry: Any) -> ToldTier:
+    not_negative(member(entry, "bnf"), "bnf")
+    return ToldTier(
+        positive(member(entry, "bnc"), "bnc"),
+        positive(member(entry, "mmr"), "mmr"),
+        positive(member(entry, "ma"), "ma"),
+        not_negative(member(entry, "cf"), "cf"),
+    )
+
+
+def _answered_bracket(entry: Any) -> ToldTier:
+    return ToldTier(
+        positive(member(entry, "notionalCap"), "notionalCap"),
+        positive(member(entry, "maintMarginRatio"), "maintMarginRatio"),
+        positive(member(entry, "initialLeverage"), "initialLeverage"),
+        not_negative(member(entry, "cum"), "cum"),
+    )
+
+
+def _tick_size(entry: Any) -> float:
+    for entry_filter in items_of(entry, "filters"):
+        if entry_filter.__class__ is dict and entry_filter.get("filterType") == "PRICE_FILTER":
+            return positive(member(entry_filter, "tickSize"), "tickSize")
+    raise BadMessage("invalid-field", "no PRICE_FILTER with a tickSize")
