@@ -70,11 +70,14 @@ class InstrumentTable:
             return self._look_up(symbol)
 
     def learn(self, symbol: str, spec: InstrumentSpec, *, listed: bool = True) -> bool:
-        """Note what the venue says of a symbol; whether that is news. Margin tiers known already are kept."""
+        """Note what the venue says of a symbol; whether that is news.
+
+        Margin tiers known already are kept, with the date from which they held, where they are told again or not told.
+        """
         if symbol not in self._told and len(self._told) >= MAX_SYMBOLS:
             return False
         known = self._told.get(symbol)
-        if known is not None and spec.margin is None:
+        if known is not None and known.margin is not None and _same_tiers(spec.margin, known.margin):
             spec = replace(spec, margin=known.margin)
         if listed:
             self._listed.add(symbol)
@@ -142,3 +145,7 @@ class InstrumentTable:
     def _remember(self, symbol: str, spec: InstrumentSpec) -> None:
         self._by_market[spec.market] = spec
         self._symbols[spec.market] = symbol
+
+
+def _same_tiers(told: MarginTable | None, known: MarginTable) -> bool:
+    return told is None or told.tiers == known.tiers

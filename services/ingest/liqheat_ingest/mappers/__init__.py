@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from liqheat_ingest.mappers.mapper import VenueMapper
 
 #: Venues with a live mapper.
-VENUES = ("binance", "bybit")
+VENUES = ("binance", "bybit", "okx", "hyperliquid")
 
 
 def mapper_of(venue: str, wanted: Wanted = every_market) -> VenueMapper:

@@ -21,11 +21,17 @@ class ToldTier(NamedTuple):
     deduction_usd: float | None = None
 
 
-def margin_table(told: list[ToldTier], valid_from_ms: int, source: str) -> MarginTable:
+def margin_table(told: list[ToldTier], valid_from_ms: int, source: str, *, marginal: bool = True) -> MarginTable:
     """A table from the tiers of one market.
 
     The venue's deduction is kept where it is told, and must be the one that keeps the requirement continuous
     (``c_n = c_(n-1) + floor_n * (m_n - m_(n-1))``): a tier that is missing or wrong shows in it.
+
+    Parameters
+    ----------
+    marginal : bool
+        Whether a rate holds for the part of the notional in its tier. False (OKX): for all of it, so nothing is
+        deducted and the requirement jumps at a floor.
 
     Raises
     ------
@@ -55,7 +61,7 @@ def margin_table(told: list[ToldTier], valid_from_ms: int, source: str) -> Margi
                 "invalid-field",
                 f"a maintenance margin of {rate:g} does not go with a leverage of {tier.max_leverage:g}",
             )
-        amount += floor * (rate - previous)
+        amount += floor * (rate - previous) if marginal else 0.0
         if tier.deduction_usd is not None:
             if abs(tier.deduction_usd - amount) > DEDUCTION_TOLERANCE * amount + 1.0:
                 raise BadMessage(
