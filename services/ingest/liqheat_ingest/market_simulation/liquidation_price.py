@@ -1,4 +1,4 @@
-"""The exact liquidation price of an isolated linear position, from the venue's tiers."""
+"""The exact liquidation price of an isolated position, linear or inverse, from the venue's tiers."""
 
 from __future__ import annotations
 
@@ -44,3 +44,46 @@ def isolated_liquidation_price(
         if tier.notional_cap_usd is None or price * quantity_base <= tier.notional_cap_usd:
             break
     return price
+
+
+def isolated_inverse_liquidation_price(
+    side: int, quantity_usd: float, entry_price: float, leverage: float, tiers: Sequence[Tier]
+) -> float:
+    """Mark price at which an isolated position in a coin-margined contract no longer covers its maintenance margin.
+
+    ``LP = S (m + s) / (W + c + s S / E)`` with margin ``W = S / (E leverage)`` in the coin, in the tier of the value
+    ``S / LP``.
+
+    Parameters
+    ----------
+    side : int
+        +1 long, -1 short.
+    quantity_usd : float
+        Contracts times their value in USD.
+    entry_price, leverage : float
+        Positive.
+    tiers : sequence of Tier
+        Lowest first; bounds and amounts in units of the COIN.
+
+    Returns
+    -------
+    float
+        0 for a short that no price liquidates.
+
+    Examples
+    --------
+    >>> from liqheat_ingest.margin_tables import tiers
+    >>> table = tiers((None, 0.005, 100))
+    >>> round(isolated_inverse_liquidation_price(1, 60_000.0, 50_000.0, 10.0, table), 2)
+    45681.82
+    >>> round(isolated_inverse_liquidation_price(-1, 60_000.0, 50_000.0, 10.0, table), 2)
+    55277.78
+    """
+    margin = quantity_usd / (entry_price * leverage)
+    price = 0.0
+    for tier in tiers:
+        value = margin + tier.maintenance_amount_usd + side * quantity_usd / entry_price
+        price = quantity_usd * (tier.maintenance_margin_rate + side) / value if side * value > 0.0 else 0.0
+        if tier.notional_cap_usd is None or price <= 0.0 or quantity_usd / price <= tier.notional_cap_usd:
+            break
+    return max(price, 0.0)

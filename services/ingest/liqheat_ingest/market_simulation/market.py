@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import exp, sqrt
 from typing import NamedTuple
 
@@ -9,7 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from liqheat_ingest.margin_tables import Tier
-from liqheat_ingest.market_simulation.position_book import LiquidatedPosition, PositionBook
+from liqheat_ingest.market_simulation.liquidation_price import (
+    isolated_inverse_liquidation_price,
+    isolated_liquidation_price,
+)
+from liqheat_ingest.market_simulation.position_book import LiquidatedPosition, LiquidationPrice, PositionBook
 from liqheat_ingest.market_simulation.profiles import LEVERAGE_MIX, CoinProfile, VenueProfile
 from liqheat_shared.contracts.base import Side
 from liqheat_shared.contracts.liquidation_grids import BIN_WIDTH
@@ -21,10 +26,22 @@ FUNDING_INTERVAL_S = 28_800.0
 
 
 class Print(NamedTuple):
-    """A trade between agents, in lots. ``aggressor`` +1: the taker bought."""
+    """A trade between agents, in lots. ``aggressor`` +1: the taker bought.
+
+    ``buyer`` and ``seller`` are the accounts that opened a long or a short with it; None: closed one, or made markets.
+    """
 
     lots: int
     aggressor: int
+    buyer: int | None = None
+    seller: int | None = None
+
+
+class FirstPosition(NamedTuple):
+    """A position that stands when the story begins, without its size."""
+
+    entry_price: float
+    leverage: float
 
 
 class Liquidated(NamedTuple):
@@ -74,24 +91,48 @@ class SimulatedMarket:
         The venue's margin table: liquidation prices follow from it exactly.
     random : numpy Generator
         The only source of chance.
+    inverse_lot_usd : float or None
+        USD in a lot of a coin-margined contract, whose tiers are in units of the coin; None: linear.
+    first_positions : pair of sequences or None
+        Longs and shorts that stand at the beginning; leverage is then limited by tier, as venues do. None: invented
+        around the price, and only the greatest leverage of all is a limit.
+    positions_per_side : int
+        About how many positions there are.
     """
 
     def __init__(
-        self, coin: CoinProfile, venue: VenueProfile, tiers: tuple[Tier, ...], random: np.random.Generator
+        self,
+        coin: CoinProfile,
+        venue: VenueProfile,
+        tiers: tuple[Tier, ...],
+        random: np.random.Generator,
+        *,
+        inverse_lot_usd: float | None = None,
+        first_positions: tuple[Sequence[FirstPosition], Sequence[FirstPosition]] | None = None,
+        positions_per_side: int = POSITIONS_PER_SIDE,
     ) -> None:
         self.coin = coin
         self.venue = venue
+        self.inverse_lot_usd = inverse_lot_usd
+        self._positions_per_side = positions_per_side
         self._random = random
-        self.longs = PositionBook(+1, coin.lot_size_base, tiers)
-        self.shorts = PositionBook(-1, coin.lot_size_base, tiers)
+        lot_size = coin.lot_size_base if inverse_lot_usd is None else inverse_lot_usd
+        rule: LiquidationPrice = isolated_liquidation_price
+        if inverse_lot_usd is not None:
+            rule = isolated_inverse_liquidation_price
+        self.longs = PositionBook(+1, lot_size, tiers, rule)
+        self.shorts = PositionBook(-1, lot_size, tiers, rule)
         self.mark_price = coin.price
         self.funding_rate = 0.0001
         self._basis = 0.0
         mix = np.array(LEVERAGE_MIX)
         self._leverages = np.minimum(mix[:, 0], tiers[0].max_leverage)
         self._leverage_edges = np.cumsum(mix[:, 1]) / mix[:, 1].sum()
-        self._target_lots = int(coin.open_interest_usd * venue.share / coin.price / coin.lot_size_base)
-        self._open_first_positions()
+        self._target_lots = int(self._lots_of(coin.open_interest_usd * venue.share, coin.price))
+        if first_positions is None:
+            self._open_first_positions()
+        else:
+            self._open_given_positions(*first_positions)
 
     @property
     def open_interest_lots(self) -> int:
@@ -101,7 +142,15 @@ class SimulatedMarket:
     @property
     def open_interest_base(self) -> float:
         """Open interest of one side in the coin."""
+        if self.inverse_lot_usd is not None:
+            return self.open_interest_lots * self.inverse_lot_usd / self.mark_price
         return self.open_interest_lots * self.coin.lot_size_base
+
+    def quantity_base(self, lots: float, price: float) -> float:
+        """Units of the coin in so many lots at a price."""
+        if self.inverse_lot_usd is not None:
+            return lots * self.inverse_lot_usd / price
+        return lots * self.coin.lot_size_base
 
     def step(self, index_price: float, seconds: float, volatility_factor: float) -> MarketStep:
         """Let the mark move to the index plus this venue's basis, and the agents act once.
@@ -131,7 +180,10 @@ class SimulatedMarket:
         for book in (self.longs, self.shorts):
             prices = book.liquidation_prices
             some = prices > 0.0
-            usd = book.lots[some] * self.coin.lot_size_base * prices[some]
+            if self.inverse_lot_usd is None:
+                usd = book.lots[some] * self.coin.lot_size_base * prices[some]
+            else:
+                usd = np.asarray(book.lots[some] * self.inverse_lot_usd, dtype=np.float64)
             columns.append((np.floor(np.log(prices[some]) / BIN_WIDTH).astype(np.int64), usd))
         bins = np.concatenate([columns[0][0], columns[1][0]])
         if len(bins) == 0:
@@ -158,8 +210,8 @@ class SimulatedMarket:
             for position in book.liquidate(self.mark_price):
                 closed.append(Liquidated(side, position))  # type: ignore[arg-type]
                 other_closes = other.close_lots(position.lots // 2, self._random)
-                book.open(position.lots - other_closes, self.mark_price, self._leverage())
-                prints.append(Print(position.lots, -book.side))
+                opener = book.open(position.lots - other_closes, self.mark_price, self._leverage())
+                prints.append(_print(position.lots, -book.side, book.side, opener))
         return closed
 
     def _turn_over(self, seconds: float, prints: list[Print]) -> None:
@@ -167,31 +219,32 @@ class SimulatedMarket:
         for book in (self.longs, self.shorts):
             for _ in range(self._random.poisson(book.count * seconds / POSITION_LIFE_S)):
                 lots = book.close_one(self._random)
-                if book.count > 2 * POSITIONS_PER_SIDE:  # many small rests have piled up
+                if book.count > 2 * self._positions_per_side:  # many small rests have piled up
                     lots += book.close_one(self._random)
                 if lots:
-                    book.open(lots, self.mark_price, self._leverage())
-                    prints.append(Print(lots, self._side()))
+                    opener = book.open(lots, self.mark_price, self._leverage())
+                    prints.append(_print(lots, self._side(), book.side, opener))
 
     def _grow(self, seconds: float, prints: list[Print]) -> None:
         """Both sides open or both close, with a pull towards the usual open interest."""
-        for _ in range(self._random.poisson(POSITIONS_PER_SIDE * seconds / POSITION_LIFE_S)):
-            size = self._target_lots / POSITIONS_PER_SIDE * self._random.lognormal(-0.5, 1.0)
+        for _ in range(self._random.poisson(self._positions_per_side * seconds / POSITION_LIFE_S)):
+            size = self._target_lots / self._positions_per_side * self._random.lognormal(-0.5, 1.0)
             lots = max(1, int(size))
             gap = 1.0 - self.open_interest_lots / self._target_lots
             if self._random.random() < 0.5 + 2.0 * gap:
-                self.longs.open(lots, self.mark_price, self._leverage())
-                self.shorts.open(lots, self.mark_price, self._leverage())
+                buyer = self.longs.open(lots, self.mark_price, self._leverage())
+                seller = self.shorts.open(lots, self.mark_price, self._leverage())
+                prints.append(Print(lots, self._side(), buyer, seller))
             else:
                 lots = min(lots, self.open_interest_lots)
                 self.longs.close_lots(lots, self._random)
                 self.shorts.close_lots(lots, self._random)
-            if lots:
-                prints.append(Print(lots, self._side()))
+                if lots:
+                    prints.append(Print(lots, self._side()))
 
     def _background(self, seconds: float, volatility_factor: float, change: float) -> tuple[int, int]:
         coin = self.coin
-        usual = coin.daily_volume_usd * self.venue.share * seconds / 86_400.0 / self.mark_price / coin.lot_size_base
+        usual = self._lots_of(coin.daily_volume_usd * self.venue.share * seconds / 86_400.0, self.mark_price)
         lots = int(usual * volatility_factor * self._random.lognormal(-0.125, 0.5))
         # Takers push in the direction of the move, more so the larger it is against an ordinary one.
         ordinary = coin.annual_volatility * sqrt(seconds / 3.15e7)
@@ -201,19 +254,52 @@ class SimulatedMarket:
 
     def _open_first_positions(self) -> None:
         """Positions that stood before the story begins, entered at prices of the days before."""
-        shares = self._random.lognormal(0.0, 1.0, POSITIONS_PER_SIDE)
+        shares = self._random.lognormal(0.0, 1.0, self._positions_per_side)
         all_lots = np.maximum(1, (shares / shares.sum() * self._target_lots)).astype(np.int64)
         day = self.coin.annual_volatility / sqrt(365.25)
         for book in (self.longs, self.shorts):
-            past = 1.0 + day * np.clip(self._random.standard_normal(POSITIONS_PER_SIDE), -2.5, 2.5)
+            past = 1.0 + day * np.clip(self._random.standard_normal(self._positions_per_side), -2.5, 2.5)
             for lots, factor in zip(self._random.permutation(all_lots), past, strict=True):
                 # Only entries that price has not liquidated since: the nearer, the more leverage is possible.
                 moved = max(0.0, book.side * (float(factor) - 1.0))
                 leverage = min(self._leverage(), 0.6 / max(moved, 1e-9))
                 book.open(int(lots), self.coin.price * float(factor), max(1.5, leverage))
 
+    def _open_given_positions(self, longs: Sequence[FirstPosition], shorts: Sequence[FirstPosition]) -> None:
+        """Sizes by chance; both sides hold the same lots. Leverage is what the tier allows and price has spared."""
+        count = min(len(longs), len(shorts))
+        if count == 0:
+            raise ValueError(f"no first positions for {self.coin.coin} at {self.venue.venue}")
+        shares = self._random.lognormal(0.0, 1.0, count)
+        all_lots = np.maximum(1, (shares / shares.sum() * self._target_lots)).astype(np.int64)
+        for book, entries in ((self.longs, longs), (self.shorts, shorts)):
+            book.limits_leverage = True
+            for size, (entry_price, leverage) in zip(self._random.permutation(all_lots), entries, strict=False):
+                lots = int(size)
+                leverage = min(leverage, book.max_leverage(lots, entry_price))
+                while leverage > 1.0 and self._is_reached(book, book.liquidation_price_of(lots, entry_price, leverage)):
+                    leverage = leverage / 2.0
+                book.open(lots, entry_price, leverage)
+
+    def _is_reached(self, book: PositionBook, liquidation_price: float) -> bool:
+        """Whether the mark is as good as there."""
+        if liquidation_price <= 0.0:
+            return False
+        return book.side * (self.mark_price / liquidation_price - 1.0) < 0.001
+
+    def _lots_of(self, usd: float, price: float) -> float:
+        """Lots of a notional at a price, not rounded."""
+        if self.inverse_lot_usd is not None:
+            return usd / self.inverse_lot_usd
+        return usd / price / self.coin.lot_size_base
+
     def _leverage(self) -> float:
         return float(self._leverages[np.searchsorted(self._leverage_edges, self._random.random())])
 
     def _side(self) -> int:
         return 1 if self._random.random() < 0.5 else -1
+
+
+def _print(lots: int, aggressor: int, side: int, opener: int | None) -> Print:
+    """A trade of which one side opened a position."""
+    return Print(lots, aggressor, opener, None) if side > 0 else Print(lots, aggressor, None, opener)

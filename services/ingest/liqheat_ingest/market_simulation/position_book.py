@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from math import inf
 from typing import NamedTuple
 
@@ -9,7 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from liqheat_ingest.margin_tables import Tier
-from liqheat_ingest.market_simulation.liquidation_price import isolated_liquidation_price
+from liqheat_ingest.market_simulation.liquidation_price import (
+    isolated_inverse_liquidation_price,
+    isolated_liquidation_price,
+)
 
 
 class LiquidatedPosition(NamedTuple):
@@ -19,6 +23,11 @@ class LiquidatedPosition(NamedTuple):
     entry_price: float
     leverage: float
     liquidation_price: float
+    account: int
+
+
+#: Side, size, entry price, leverage and tiers to the mark price that liquidates; 0: none does.
+LiquidationPrice = Callable[[int, float, float, float, Sequence[Tier]], float]
 
 
 class PositionBook:
@@ -32,18 +41,32 @@ class PositionBook:
         Units of the coin in a lot.
     tiers : tuple of Tier
         The venue's margin table.
+    liquidation_price : callable
+        The venue's rule; a linear contract's by default. An inverse one takes the size, and the lots, in USD.
     """
 
-    def __init__(self, side: int, lot_size_base: float, tiers: tuple[Tier, ...]) -> None:
+    def __init__(
+        self,
+        side: int,
+        lot_size_base: float,
+        tiers: tuple[Tier, ...],
+        liquidation_price: LiquidationPrice = isolated_liquidation_price,
+    ) -> None:
         self.side = side
         self.lot_size_base = lot_size_base
         self.tiers = tiers
+        self._liquidation_price = liquidation_price
+        #: Whether an opening's leverage is cut to what its tier allows, as venues do.
+        self.limits_leverage = False
+        self._is_inverse = liquidation_price is isolated_inverse_liquidation_price
+        self._next_account = 0
         self.count = 0
         self.total_lots = 0
         self._lots = np.zeros(1024, dtype=np.int64)
         self._entry = np.zeros(1024)
         self._leverage = np.zeros(1024)
         self._liquidation = np.zeros(1024)
+        self._account = np.zeros(1024, dtype=np.int64)
         #: Nearest liquidation price: the highest of longs, the lowest of shorts.
         self._nearest = -inf if side > 0 else inf
 
@@ -51,6 +74,16 @@ class PositionBook:
     def lots(self) -> NDArray[np.int64]:
         """Lots of each position."""
         return self._lots[: self.count]
+
+    @property
+    def entry_prices(self) -> NDArray[np.float64]:
+        """Price at which each position was entered."""
+        return self._entry[: self.count]
+
+    @property
+    def accounts(self) -> NDArray[np.int64]:
+        """Number of the account that holds each position: every opening is a new account's."""
+        return self._account[: self.count]
 
     @property
     def leverage(self) -> NDArray[np.float64]:
@@ -62,20 +95,39 @@ class PositionBook:
         """Liquidation price of each position; 0: none."""
         return self._liquidation[: self.count]
 
-    def open(self, lots: int, entry_price: float, leverage: float) -> None:
-        """Add a position."""
+    def open(self, lots: int, entry_price: float, leverage: float) -> int | None:
+        """Add a position; returns its account, None where there are no lots."""
         if lots <= 0:
-            return
+            return None
         if self.count == len(self._lots):
-            for name in ("_lots", "_entry", "_leverage", "_liquidation"):
+            for name in ("_lots", "_entry", "_leverage", "_liquidation", "_account"):
                 column = getattr(self, name)
                 setattr(self, name, np.concatenate([column, np.zeros_like(column)]))
-        price = isolated_liquidation_price(self.side, lots * self.lot_size_base, entry_price, leverage, self.tiers)
+        if self.limits_leverage:
+            leverage = min(leverage, self.max_leverage(lots, entry_price))
+        price = self.liquidation_price_of(lots, entry_price, leverage)
         i = self.count
+        account = self._next_account
+        self._next_account += 1
+        self._account[i] = account
         self._lots[i], self._entry[i], self._leverage[i], self._liquidation[i] = lots, entry_price, leverage, price
         self.count += 1
         self.total_lots += lots
         self._nearest = max(self._nearest, price) if self.side > 0 else min(self._nearest, price)
+        return account
+
+    def liquidation_price_of(self, lots: int, entry_price: float, leverage: float) -> float:
+        """Mark price that would liquidate such a position; 0: none."""
+        return self._liquidation_price(self.side, lots * self.lot_size_base, entry_price, leverage, self.tiers)
+
+    def max_leverage(self, lots: int, entry_price: float) -> float:
+        """What the tier of so many lots allows."""
+        notional = lots * self.lot_size_base
+        notional = notional / entry_price if self._is_inverse else notional * entry_price
+        for tier in self.tiers:
+            if tier.notional_cap_usd is None or notional <= tier.notional_cap_usd:
+                return tier.max_leverage
+        return self.tiers[-1].max_leverage
 
     def close_one(self, random: np.random.Generator) -> int:
         """Close a whole position by chance, each equally likely; returns its lots."""
@@ -104,7 +156,13 @@ class PositionBook:
         prices = self.liquidation_prices
         reached = np.flatnonzero(prices >= mark_price if self.side > 0 else prices <= mark_price)
         closed = [
-            LiquidatedPosition(int(self._lots[i]), float(self._entry[i]), float(self._leverage[i]), float(prices[i]))
+            LiquidatedPosition(
+                int(self._lots[i]),
+                float(self._entry[i]),
+                float(self._leverage[i]),
+                float(prices[i]),
+                int(self._account[i]),
+            )
             for i in reached
         ]
         for i in reached[::-1]:
@@ -119,7 +177,7 @@ class PositionBook:
     def _remove(self, i: int) -> int:
         lots = int(self._lots[i])
         last = self.count - 1
-        for column in (self._lots, self._entry, self._leverage, self._liquidation):
+        for column in (self._lots, self._entry, self._leverage, self._liquidation, self._account):
             column[i] = column[last]
         self.count = last
         self.total_lots -= lots

@@ -69,6 +69,10 @@ class PricePath:
         self._impact *= 0.5 ** (seconds / self.IMPACT_HALF_LIFE_S)
         return self.price
 
+    def jump(self, log_return: float) -> None:
+        """Move the price at once and for good, as on news."""
+        self._log_price += log_return
+
     def push(self, signed_notional_usd: float, daily_volume_usd: float) -> None:
         """Market impact of a forced order: positive buys."""
         size = self.sigma_day * sqrt(abs(signed_notional_usd) / daily_volume_usd)
