@@ -45,9 +45,7 @@ up: setup web ## a live map on this machine (SOURCE=simulator|replay:PATH SPEED=
 	@exec .venv/bin/liqheat up --source '$(SOURCE)' --speed '$(SPEED)' $(if $(PORT),--port '$(PORT)')
 
 lint: setup
-	@.venv/bin/ruff check .
-	@.venv/bin/ruff format --check .
-	@.venv/bin/lint-imports >/dev/null || .venv/bin/lint-imports
+	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/lint-imports --verbose >/dev/null || .venv/bin/lint-imports
 
 types: setup
 	@.venv/bin/mypy

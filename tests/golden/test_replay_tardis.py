@@ -102,6 +102,7 @@ def test_trades_and_ticker_of_a_day_become_these_events(tmp_path: Path) -> None:
         "quantity_base": [1e-05, 0.00012],
         "aggressor_side": "ss",
         "trade_id": None,
+        "refilled": False,
     }
     assert ticker == envelope | {
         "type": "ticker",

@@ -98,7 +98,6 @@ def test_the_price_solves_the_requirement_in_the_tier_of_the_result(
         assert (side * (entry - found.price) > 0) == (covered > 0)
 
 
-@settings(max_examples=60)
 @given(SIDES, NOTIONALS, continuous_tables(), st.booleans(), LEVERAGES, LEVERAGES)
 def test_more_leverage_is_never_liquidated_later(
     side: int, notional: float, tiers: tuple[TierStep, ...], is_inverse: bool, one: float, other: float
@@ -112,7 +111,6 @@ def test_more_leverage_is_never_liquidated_later(
         assert side * (higher - lower) >= -1e-9 * lower
 
 
-@settings(max_examples=60)
 @given(SIDES, st.floats(2, 100), continuous_tables(), st.booleans(), st.integers(1, 8), st.floats(0.2, 5))
 def test_the_price_is_continuous_where_the_tier_changes(
     side: int, leverage: float, tiers: tuple[TierStep, ...], is_inverse: bool, index: int, around: float
@@ -216,7 +214,6 @@ def test_a_hole_between_cap_and_floor_is_named() -> None:
         check_tiers([tier(0, None), tier(200, None)])
 
 
-@settings(max_examples=60)
 @given(SIDES, LEVERAGES, NOTIONALS, continuous_tables(), st.booleans(), st.floats(-0.9, 5), st.floats(0, 2))
 def test_more_stress_is_never_liquidated_later(
     side: int,

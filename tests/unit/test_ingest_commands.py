@@ -17,7 +17,7 @@ from liqheat_shared.cli import run
         (("replay", "NOWHERE"), "no such file or folder"),
         (("replay", "NOTES", "--day", "tomorrow"), "a day is written YYYY-MM-DD, not 'tomorrow'"),
         (("ingest", "--source", "replay:NOTES"), "not a format that can be replayed"),
-        (("ingest", "--source", "live"), "no source 'live'; there are: simulator, replay:PATH"),
+        (("ingest", "--source", "moon"), "no source 'moon'; there are: live, simulator, replay:PATH"),
         (("ingest", "--source", "replay:"), "no source 'replay:'"),
         (("ingest", "--speed", "max"), "--speed max needs --hours or --until-ms"),
         (("ingest", "--coin", "XYZ"), "the simulator has no XYZ; it has BTC, ETH, SOL, AVAX, DOGE"),

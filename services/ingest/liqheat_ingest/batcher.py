@@ -27,6 +27,8 @@ SECOND_MS = 1_000
 MAX_BATCH_TRADES = 200
 #: Window lengths that end at every whole second.
 BATCH_MS_CHOICES = (10, 20, 25, 40, 50, 100, 125, 200, 250, 500, 1000)
+#: What a live source publishes of the past, under a phase of its own.
+HISTORY_TYPES = frozenset({"candle", "backfill-started", "backfill-finished"})
 _NEVER = 1 << 62
 
 
@@ -193,6 +195,7 @@ class Batcher:
             "quantity_base": quantity,
             "aggressor_side": "".join(side),
             "trade_id": None if None in ids else ids,
+            "refilled": False,
         }
         self._send(state, "trades", event_ms, receive[-1], fields, rows=len(trades), due_ms=due_ms)
 
@@ -220,7 +223,7 @@ class Batcher:
                 "coin": coin,
                 "venue": venue,
                 "symbol": symbol,
-                "phase": self._phase,
+                "phase": "backfill" if self._phase == "live" and kind in HISTORY_TYPES else self._phase,
                 "event_time_ms": event_ms,
                 "receive_time_ms": receive_ms,
                 "ingest_epoch": self._epoch,

@@ -20,14 +20,18 @@ INTERRUPTED = 130
 
 
 class Ingest(Command):
-    """Publish market events from a source: the simulator or files."""
+    """Publish market events from a source: live venues, the simulator or files."""
 
     def arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
             "--source",
             default="simulator",
-            help="simulator (default), or replay:PATH with a file or a folder",
+            help="simulator (default), live, or replay:PATH with a file or a folder",
         )
+        parser.add_argument("--venue", nargs="+", help="live: only these venues")
+        parser.add_argument("--coins", help="live: BTC,ETH or top:50, the largest by open interest")
+        parser.add_argument("--shard", help="live: i/n, only the coins of this part of n")
+        parser.add_argument("--endpoints", help="live: venue=http://host:port,… instead of the venues' own hosts")
         parser.add_argument("--speed", type=_speed, default=1.0, help="data seconds a second, or max (default 1)")
         parser.add_argument("--ingest-epoch", type=int, help="rises with every new owner of the markets (replay: 1)")
         parser.add_argument("--hours", type=float, help="simulator: end after so many hours of data time")
@@ -39,14 +43,16 @@ class Ingest(Command):
         from liqheat_ingest.settings import IngestSettings
         from liqheat_shared.settings import load_settings
 
-        settings = load_settings(IngestSettings, **_batch(options))
+        settings = load_settings(IngestSettings, **_batch(options), **_live(options))
         kind, _, path = options.source.partition(":")
         if kind == "replay" and path:
             code, _ = _guard(lambda: _replay(settings, [path], options, with_metrics=True))
         elif options.source == "simulator":
             code, _ = _guard(lambda: _simulate(settings, options))
+        elif options.source == "live":
+            code, _ = _guard(lambda: _go_live(settings, options))
         else:
-            _say(f"liqheat ingest: no source {options.source!r}; there are: simulator, replay:PATH")
+            _say(f"liqheat ingest: no source {options.source!r}; there are: live, simulator, replay:PATH")
             return 2
         return 0 if code == INTERRUPTED else code
 
@@ -111,6 +117,13 @@ def _simulate(settings: IngestSettings, options: Namespace) -> IngestRun:
     return start.run_to_end(start.run_source(settings, source, pacer, options.ingest_epoch, _say, metrics))
 
 
+def _go_live(settings: IngestSettings, options: Namespace) -> IngestRun:
+    from liqheat_ingest import start
+    from liqheat_shared.metrics import Metrics
+
+    return start.run_to_end(start.run_live(settings, options.ingest_epoch, _say, Metrics("ingest")))
+
+
 def _guard(work: Callable[[], IngestRun]) -> tuple[int, IngestRun | None]:
     """Run it; a failure that has a sentence ends with that sentence and exit code 1 (2: a bad input)."""
     from liqheat_ingest.publisher import DeliveryFailed
@@ -135,6 +148,17 @@ def _add_choice(parser: ArgumentParser) -> None:
 
 def _batch(options: Namespace) -> dict[str, int | None]:
     return {"ingest_batch_ms": options.batch_ms, "ingest_tail_batch_ms": options.batch_ms}
+
+
+def _live(options: Namespace) -> dict[str, str | None]:
+    venues = None if options.venue is None else ",".join(part for name in options.venue for part in name.split(","))
+    coins = options.coins or (",".join(options.coin) or None)
+    return {
+        "ingest_live_venues": venues,
+        "ingest_live_coins": coins,
+        "ingest_live_shard": options.shard,
+        "ingest_live_endpoints": options.endpoints,
+    }
 
 
 def _speed(text: str) -> float:

@@ -1,19 +1,54 @@
-"""What the log holds already: the epoch that a new simulation has to exceed."""
+"""What the log holds already: the epoch that a new owner has to exceed, and how far each market is known."""
 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from liqheat_ingest.readings import Market
 from liqheat_ingest.settings import IngestSettings
 from liqheat_shared.contracts.topics import MARKET_EVENTS
 from liqheat_shared.kafka.connection import client_options
 from liqheat_shared.kafka.topic_admin import partition_count
 
 READ_TIMEOUT_S = 5.0
+CONNECT_TIMEOUT_S = 30.0
+#: Messages at the end of each partition that are looked at: several minutes of a busy coin, hours of a quiet one.
+TAIL_MESSAGES = 5_000
+TAIL_TIMEOUT_S = 10.0
+#: What says that a market was known at a time. A heartbeat does not: nothing may have come for long.
+_TELLING = frozenset({"trades", "ticker", "candle"})
+
+
+@dataclass(slots=True)
+class LogTail:
+    """The end of ``market-events-v1``.
+
+    Attributes
+    ----------
+    epoch : int
+        Greatest ingest epoch; 0: the log is empty.
+    known_until_ms : dict
+        By market, the latest event time. Markets that were silent for longer than the tail reaches are missing.
+    """
+
+    epoch: int = 0
+    known_until_ms: dict[Market, int] = field(default_factory=dict)
+
+    def note(self, value: bytes) -> None:
+        """Take a message; one that can't be read is passed over."""
+        try:
+            event = orjson.loads(value)
+            self.epoch = max(self.epoch, int(event["ingest_epoch"]))
+            if event["type"] in _TELLING:
+                market = Market(event["coin"], event["venue"], event["symbol"])
+                self.known_until_ms[market] = max(self.known_until_ms.get(market, 0), int(event["event_time_ms"]))
+        except (ValueError, KeyError, TypeError):
+            return
 
 
 async def last_ingest_epoch(settings: IngestSettings) -> int:
@@ -22,34 +57,47 @@ async def last_ingest_epoch(settings: IngestSettings) -> int:
     The events of a simulation that starts anew are others than those of the one before, but carry the same sequence
     numbers; a higher epoch is what tells the folds that they are no repeats.
     """
+    return (await log_tail(settings, messages=1)).epoch
+
+
+async def log_tail(settings: IngestSettings, messages: int = TAIL_MESSAGES) -> LogTail:
+    """Read the last messages of every partition.
+
+    Parameters
+    ----------
+    messages : int
+        Of each partition.
+    """
     topic = settings.topic(MARKET_EVENTS)
+    tail = LogTail()
     count = await partition_count(settings, topic)
     if count is None:
-        return 0
+        return tail
     consumer: AIOKafkaConsumer[Any, Any] = AIOKafkaConsumer(
         **client_options(settings), enable_auto_commit=False, auto_offset_reset="earliest"
     )
-    await asyncio.wait_for(consumer.start(), 30.0)
+    await asyncio.wait_for(consumer.start(), CONNECT_TIMEOUT_S)
     try:
         partitions = [TopicPartition(topic, number) for number in range(count)]
-        ends = await asyncio.wait_for(consumer.end_offsets(partitions), 30.0)
-        begins = await asyncio.wait_for(consumer.beginning_offsets(partitions), 30.0)
-        filled = [p for p in partitions if ends[p] > begins[p]]
-        if not filled:
-            return 0
-        consumer.assign(filled)
-        epochs = [0]
-        for partition in filled:
-            consumer.seek(partition, ends[partition] - 1)
-            epochs.append(await _epoch(consumer, partition))
-        return max(epochs)
+        ends = await asyncio.wait_for(consumer.end_offsets(partitions), CONNECT_TIMEOUT_S)
+        begins = await asyncio.wait_for(consumer.beginning_offsets(partitions), CONNECT_TIMEOUT_S)
+        for partition in partitions:
+            if ends[partition] > begins[partition]:
+                consumer.assign([partition])
+                first = max(begins[partition], ends[partition] - messages)
+                await _read(consumer, partition, first, ends[partition], tail)
+        return tail
     finally:
         await consumer.stop()
 
 
-async def _epoch(consumer: Any, partition: TopicPartition) -> int:
+async def _read(consumer: Any, partition: TopicPartition, first: int, end: int, tail: LogTail) -> None:
+    consumer.seek(partition, first)
     try:
-        record = await asyncio.wait_for(consumer.getone(partition), READ_TIMEOUT_S)
-        return int(orjson.loads(record.value)["ingest_epoch"])
-    except (TimeoutError, ValueError, KeyError, TypeError):
-        return 0
+        async with asyncio.timeout(READ_TIMEOUT_S if end - first == 1 else TAIL_TIMEOUT_S):
+            while await consumer.position(partition) < end:
+                for records in (await consumer.getmany(partition, timeout_ms=500)).values():
+                    for record in records:
+                        tail.note(record.value)
+    except TimeoutError:
+        return  # a part of the tail is better than none

@@ -8,16 +8,20 @@ from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from aiokafka.errors import KafkaError
+
 from liqheat_ingest.batcher import Batcher, messages
 from liqheat_ingest.instruments import instrument_fields
-from liqheat_ingest.log_position import last_ingest_epoch
+from liqheat_ingest.log_position import last_ingest_epoch, log_tail
 from liqheat_ingest.mappers.binance_vision import utc_ms
 from liqheat_ingest.mappers.rows import BadRow
 from liqheat_ingest.pacing import Pacer
+from liqheat_ingest.publisher import DeliveryFailed
 from liqheat_ingest.readings import Source, SourceError
 from liqheat_ingest.run import IngestRun
 from liqheat_ingest.settings import IngestSettings
 from liqheat_ingest.sources.replay import open_replay
+from liqheat_shared.clock import now_ms
 from liqheat_shared.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -84,6 +88,42 @@ async def run_source(
     if metrics is not None:
         port = metrics.serve(settings.metrics_host, settings.metrics_port, alive=lambda: None, ready=run.ready)
         say(f"liqheat ingest: metrics and probes on http://{settings.metrics_host}:{port}")
+    await run.run()
+    return run
+
+
+async def run_live(
+    settings: IngestSettings, ingest_epoch: int | None, say: Callable[[str], None], metrics: Metrics | None
+) -> IngestRun:
+    """Publish the venues' markets until a signal.
+
+    Parameters
+    ----------
+    ingest_epoch : int or None
+        None: above everything in the log, and above every earlier owner (the seconds since 1970, which only rise).
+
+    Raises
+    ------
+    SourceError, DeliveryFailed
+        The message is a sentence for the person who started it.
+    """
+    # Only here: ccxt takes seconds to load.
+    from liqheat_ingest.live_run import LiveRun
+    from liqheat_ingest.sources.live.live_source import LiveSource
+
+    try:
+        tail = await log_tail(settings)
+    except (KafkaError, OSError, TimeoutError) as error:
+        raise DeliveryFailed(f"no Kafka at {settings.kafka_bootstrap_servers}: {error or 'no answer'}") from error
+    epoch = ingest_epoch if ingest_epoch is not None else max(tail.epoch + 1, now_ms() // 1000)
+    options = settings.live_options()
+    live = LiveSource(options, epoch, tail.known_until_ms, settings.window_ms, say)
+    run = LiveRun(settings, live, metrics, say)
+    if metrics is not None:
+        port = metrics.serve(settings.metrics_host, settings.metrics_port, alive=lambda: None, ready=run.ready)
+        say(f"liqheat ingest: metrics and probes on http://{settings.metrics_host}:{port}")
+    what = "fake or other hosts (everything is marked simulated)" if options.endpoints else "live"
+    say(f"liqheat ingest: {', '.join(options.venues)}: {what}, epoch {epoch}")
     await run.run()
     return run
 

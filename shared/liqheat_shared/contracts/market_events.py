@@ -51,6 +51,9 @@ class Trades(MarketEvent):
     quantity_base: list[QuantityBase] = Field(min_length=1, max_length=MAX_TRADES_PER_MESSAGE)
     aggressor_side: str = Field(pattern=r"^[bs]+$", description="One letter a trade: b = taker bought, s = taker sold.")
     trade_id: list[str] | None = Field(default=None, description="The venue's ids, null where it has none.")
+    refilled: bool = Field(
+        default=False, description="Fetched after an interruption: older than what was published before it."
+    )
 
     @model_validator(mode="after")
     def _columns_agree(self) -> Trades:

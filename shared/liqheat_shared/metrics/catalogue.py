@@ -51,6 +51,74 @@ CATALOGUE: tuple[MetricSpec, ...] = (
     MetricSpec(
         "liqheat_ingest_feed_age_seconds", "gauge", "Age of the last event of a venue.", ("ingest",), ("venue",)
     ),
+    # ingest, live
+    MetricSpec("liqheat_ingest_connections", "gauge", "WebSocket connections that stand.", ("ingest",), ("venue",)),
+    MetricSpec("liqheat_ingest_markets", "gauge", "Markets that are watched.", ("ingest",), ("venue",)),
+    MetricSpec(
+        "liqheat_ingest_interrupted_streams",
+        "gauge",
+        "Streams announced as interrupted and not back.",
+        ("ingest",),
+        ("venue",),
+    ),
+    MetricSpec(
+        "liqheat_ingest_interruptions_total", "counter", "Interruptions announced.", ("ingest",), ("venue", "stream")
+    ),
+    MetricSpec(
+        "liqheat_ingest_reconnects_total",
+        "counter",
+        "Connections that ended and were dialled again.",
+        ("ingest",),
+        ("venue", "reason"),
+    ),
+    MetricSpec("liqheat_ingest_missed_trades_total", "counter", "Trades known to be missing.", ("ingest",), ("venue",)),
+    MetricSpec(
+        "liqheat_ingest_refilled_trades_total",
+        "counter",
+        "Trades fetched after an interruption.",
+        ("ingest",),
+        ("venue",),
+    ),
+    MetricSpec(
+        "liqheat_ingest_duplicate_trades_total",
+        "counter",
+        "Trades dropped because their id was seen.",
+        ("ingest",),
+        ("venue",),
+    ),
+    MetricSpec("liqheat_ingest_raw_messages_total", "counter", "Messages of the venue.", ("ingest",), ("venue",)),
+    MetricSpec(
+        "liqheat_ingest_problems_total",
+        "counter",
+        "Messages, or parts of one, that could not be used.",
+        ("ingest",),
+        ("venue", "stream", "reason"),
+    ),
+    MetricSpec(
+        "liqheat_ingest_held_items", "gauge", "Events held back during a backfill or refill.", ("ingest",), ("venue",)
+    ),
+    MetricSpec("liqheat_ingest_backfilling_markets", "gauge", "Markets whose history is not in.", ("ingest",)),
+    MetricSpec("liqheat_ingest_waiting_messages", "gauge", "Complete messages that wait for Kafka.", ("ingest",)),
+    MetricSpec(
+        "liqheat_ingest_backpressure_seconds_total", "counter", "Time during which sockets were not read.", ("ingest",)
+    ),
+    MetricSpec(
+        "liqheat_ingest_rest_calls_total",
+        "counter",
+        "REST calls, by what became of them.",
+        ("ingest",),
+        ("venue", "outcome"),
+    ),
+    MetricSpec(
+        "liqheat_ingest_rest_weight_total", "counter", "Weight spent of the venue's limits.", ("ingest",), ("venue",)
+    ),
+    MetricSpec("liqheat_ingest_rest_refusals_total", "counter", "Answers 429 and 418.", ("ingest",), ("venue",)),
+    MetricSpec("liqheat_ingest_banned_seconds", "gauge", "Time to the end of a ban.", ("ingest",), ("venue",)),
+    MetricSpec("liqheat_ingest_clock_skew_seconds", "gauge", "The venue's clock minus ours.", ("ingest",), ("venue",)),
+    MetricSpec("liqheat_ingest_accounts", "gauge", "Accounts followed on a public chain.", ("ingest",), ("venue",)),
+    MetricSpec(
+        "liqheat_ingest_account_positions", "gauge", "Open positions published of them.", ("ingest",), ("venue",)
+    ),
     # folds
     MetricSpec("liqheat_stage_events_total", "counter", "Messages folded.", _STAGES),
     MetricSpec("liqheat_stage_skipped_total", "counter", "Messages that the state already contained.", _STAGES),

@@ -245,7 +245,7 @@ class BybitServer(VenueServer):
             "s": one.symbol,
             "b": [[one.price_text(p), one.quantity_text(q) if q else "0"] for p, q in bids],
             "a": [[one.price_text(p), one.quantity_text(q) if q else "0"] for p, q in asks],
-            "u": one.book.number,
+            "u": one.book.updates,
             "seq": self._fields.sequence(one.book.number),
         }
         now_ms = self.now_ms

@@ -37,6 +37,8 @@ class FakeOrderBook:
         self.bids: dict[int, int] = {}
         self.asks: dict[int, int] = {}
         self.number = 1_000_000 + seed % 1_000_000
+        #: Counts updates that changed something, as Bybit numbers them.
+        self.updates = 1_000_000 + seed % 1_000_000
         self._middle = 0
 
     def update(self, middle_ticks: int) -> BookChange:
@@ -54,6 +56,7 @@ class FakeOrderBook:
                 if price in side:
                     side[price] = changed[price] = self._size()
         self.number += 1 + len(bids) + len(asks)
+        self.updates += bool(bids or asks)
         return BookChange(bids, asks, previous + 1, previous, self.number)
 
     def top(self, middle_ticks: int) -> tuple[int, int, int, int]:

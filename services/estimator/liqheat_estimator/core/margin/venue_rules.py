@@ -19,8 +19,6 @@ ONE_FIFTH_ABOVE_USD = 100_000.0
 class VenueRule:
     """How a venue decides that a position is liquidated. The trigger is the mark price everywhere.
 
-    Cross accounts are treated alike; that Bybit's older rule held for isolated margin only is likely, and not checked.
-
     Attributes
     ----------
     holds_from_ms : int

@@ -1,0 +1,68 @@
+"""The shell of the live source: what comes is sent at once, and everything that is known of the feeds is exported."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from liqheat_ingest.pacing import Pacer
+from liqheat_ingest.run import IngestRun
+from liqheat_ingest.settings import IngestSettings
+from liqheat_ingest.sources.live.live_metrics import LiveMetrics
+from liqheat_ingest.sources.live.live_source import LiveSource
+from liqheat_shared.clock import now_ms
+from liqheat_shared.metrics import Metrics
+
+#: Messages between two turns of the event loop while they are handed to the producer.
+MESSAGES_A_TURN = 200
+
+
+class LiveRun(IngestRun):
+    """A run of the live source into Kafka."""
+
+    def __init__(
+        self, settings: IngestSettings, live: LiveSource, metrics: Metrics | None, say: Callable[[str], None]
+    ) -> None:
+        super().__init__(settings, live, live.items(), Pacer(1.0), metrics, say)
+        self.live = live
+        self._flush_s = settings.ingest_live_flush_ms / 1000.0
+        self._live_metrics = LiveMetrics(live, metrics) if metrics is not None else None
+
+    def ready(self) -> str | None:
+        """None, or why this process should not be counted on."""
+        if self._problem is not None:
+            return self._problem
+        if not any(connection.is_up for run in self.live.runs.values() for connection in run.connections):
+            return "no connection to a venue stands"
+        return None
+
+    async def _publish(self) -> None:
+        starting = asyncio.create_task(self.live.start())
+        try:
+            while True:
+                await self.live.outlet.filled(self._flush_s)
+                self.live.outlet.advance(now_ms())
+                await self._send()
+                if starting.done():
+                    starting.result()
+                    if (failure := self.live.failure()) is not None:
+                        raise failure
+        finally:
+            starting.cancel()
+            await self.live.close()
+            self.live.outlet.advance(now_ms())
+
+    async def _send(self) -> None:
+        """Hand over what is complete, and let it go."""
+        for number, message in enumerate(self.live.outlet.take(), 1):
+            await self.publisher.send(message)
+            self.progress.count(message)
+            if number % MESSAGES_A_TURN == 0:
+                await self.publisher.flush()
+                await asyncio.sleep(0)
+        await self.publisher.flush()
+
+    def _update_metrics(self) -> None:
+        super()._update_metrics()
+        if self._live_metrics is not None:
+            self._live_metrics.update(now_ms())

@@ -1,0 +1,154 @@
+"""Before a market is live: its history, coin by coin, the largest first, all venues of a coin together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from liqheat_ingest.readings import Fact, Market, Trade
+from liqheat_ingest.sources.live.history import DAY_MS, HOUR_MS, merged, spans
+from liqheat_ingest.sources.live.options import LiveOptions
+from liqheat_ingest.sources.live.rest import RestFailed
+from liqheat_ingest.sources.live.venue_run import VenueRun
+from liqheat_ingest.sources.live.venues.feed import Listed
+
+#: Coins whose history is fetched at a time.
+COINS_AT_ONCE = 6
+
+
+class Wanted(NamedTuple):
+    """A market whose history is wanted, from a time on."""
+
+    run: VenueRun
+    listed: Listed
+    from_ms: int
+
+
+class ColdStart:
+    """Fetches histories and releases the markets.
+
+    Parameters
+    ----------
+    known_until_ms : mapping
+        By market, the event time up to which the log holds it already: only the hole since then is fetched.
+    earlier : callable
+        Candles of a market before a time, from files; empty where there are none.
+    """
+
+    def __init__(
+        self,
+        options: LiveOptions,
+        known_until_ms: Mapping[Market, int],
+        now_ms: Callable[[], int],
+        say: Callable[[str], None],
+        earlier: Callable[[Listed, int, int], list[Fact]],
+    ) -> None:
+        self._options = options
+        self._known_until_ms = known_until_ms
+        self._now_ms = now_ms
+        self._say = say
+        self._earlier = earlier
+        self._late: set[asyncio.Task[None]] = set()
+        #: Markets whose history is not in.
+        self.waiting: set[Market] = set()
+        self.candles = 0
+
+    async def run(self, runs: Sequence[VenueRun]) -> None:
+        """Fetch the history of every chosen market of every venue."""
+        coins: dict[str, list[Wanted]] = {}
+        for run in runs:
+            for listed in run.markets:
+                self.waiting.add(listed.market)
+                coins.setdefault(listed.market.coin, []).append(Wanted(run, listed, self._from_ms(listed.market)))
+        slots = asyncio.Semaphore(COINS_AT_ONCE)
+
+        async def one(coin: str, wanted: list[Wanted]) -> None:
+            async with slots:
+                await self._coin(coin, wanted)
+
+        await asyncio.gather(*(one(coin, wanted) for coin, wanted in coins.items()))
+        await asyncio.gather(*self._late)
+
+    async def fill(self, run: VenueRun, listed: Listed, from_ms: int) -> None:
+        """Fill a hole of one market with candles. Raises RestFailed. The caller releases the market."""
+        facts = await self._history(Wanted(run, listed, from_ms))
+        self._publish(listed.market.coin, {listed.market: facts}, from_ms, [Wanted(run, listed, from_ms)])
+
+    def add(self, run: VenueRun, listed: Sequence[Listed]) -> None:
+        """Fetch the history of markets that were listed while running."""
+        for entry in listed:
+            self.waiting.add(entry.market)
+            wanted = Wanted(run, entry, self._from_ms(entry.market))
+            task = asyncio.ensure_future(self._coin(entry.market.coin, [wanted]))
+            self._late.add(task)
+            task.add_done_callback(self._late.discard)
+
+    async def close(self) -> None:
+        """Give up what is under way."""
+        for task in self._late:
+            task.cancel()
+        await asyncio.gather(*self._late, return_exceptions=True)
+
+    def _from_ms(self, market: Market) -> int:
+        now_ms = self._now_ms()
+        first_ms = now_ms - round(self._options.fine_hours * HOUR_MS) - round(self._options.coarse_days * DAY_MS)
+        return max(first_ms, min(now_ms, self._known_until_ms.get(market, 0)))
+
+    async def _coin(self, coin: str, wanted: list[Wanted]) -> None:
+        """The history of a coin's markets together; whoever is late comes alone."""
+        tasks = {asyncio.ensure_future(self._history(entry)): entry for entry in wanted}
+        done, late = await asyncio.wait(tasks, timeout=self._options.backfill_deadline_s)
+        entries = [tasks[task] for task in tasks if task in done]
+        histories = {tasks[task].listed.market: self._result(tasks[task], task) for task in tasks if task in done}
+        if entries:
+            self._publish(coin, histories, min(entry.from_ms for entry in entries), entries)
+        for entry in entries:
+            self._release(entry, histories[entry.listed.market])
+        for task in late:
+            waiting = asyncio.ensure_future(self._come_late(tasks[task], task))
+            self._late.add(waiting)
+            waiting.add_done_callback(self._late.discard)
+
+    async def _come_late(self, entry: Wanted, task: asyncio.Future[list[Fact]]) -> None:
+        await asyncio.wait([task])
+        facts = self._result(entry, task)
+        self._publish(entry.listed.market.coin, {entry.listed.market: facts}, entry.from_ms, [entry])
+        self._release(entry, facts)
+
+    async def _history(self, wanted: Wanted) -> list[Fact]:
+        run, listed, from_ms = wanted
+        now_ms = self._now_ms()
+        fine_ms = round(self._options.fine_hours * HOUR_MS)
+        if not run.feed.tells_open_interest_history(listed):
+            # Without open interest, candles place nothing: a day of them tells how volume was spread.
+            from_ms = max(from_ms, now_ms - fine_ms)
+        facts = await run.history(listed, spans(from_ms, now_ms, now_ms - fine_ms))
+        first_ms = facts[0].fields["open_time_ms"] if facts else now_ms
+        before = await asyncio.to_thread(self._earlier, listed, from_ms, first_ms)
+        return before + facts
+
+    def _result(self, entry: Wanted, task: asyncio.Future[list[Fact]]) -> list[Fact]:
+        try:
+            return task.result()
+        except RestFailed as error:
+            self._say(f"no history of {entry.listed.market.venue} {entry.listed.market.symbol}: {error}")
+            return []
+
+    def _publish(self, coin: str, histories: dict[Market, list[Fact]], from_ms: int, entries: list[Wanted]) -> None:
+        now_ms = self._now_ms()
+        venues = "-".join(sorted({entry.run.venue for entry in entries}))
+        facts = merged(histories, f"{coin}-{venues}-{now_ms}", from_ms, now_ms, now_ms)
+        if facts:
+            entries[0].run.intake.add(facts)
+            self.candles += sum(map(len, histories.values()))
+
+    def _release(self, entry: Wanted, facts: list[Fact]) -> None:
+        market = entry.listed.market
+        end_ms = facts[-1].event_time_ms if facts else 0
+
+        def is_news(item: Trade | Fact) -> bool:
+            return item.event_time_ms >= end_ms
+
+        entry.run.intake.release(market, self._now_ms(), keep=is_news)
+        self.waiting.discard(market)

@@ -1,0 +1,295 @@
+"""One venue, live: its exchange, its instruments, its connections and its polls."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from liqheat_ingest.mappers import mapper_of
+from liqheat_ingest.raw import RawMessage
+from liqheat_ingest.readings import Fact, Market, Trade
+from liqheat_ingest.sources.live.backoff import Backoff
+from liqheat_ingest.sources.live.clock_skew import ClockSkew
+from liqheat_ingest.sources.live.connection import Connection
+from liqheat_ingest.sources.live.connection_plan import place, spread
+from liqheat_ingest.sources.live.exchanges import ExchangePort, make_exchange
+from liqheat_ingest.sources.live.feed_watch import FeedWatch, Stream
+from liqheat_ingest.sources.live.history import Span, join
+from liqheat_ingest.sources.live.options import LiveOptions
+from liqheat_ingest.sources.live.outlet import Outlet
+from liqheat_ingest.sources.live.rate_budget import RateBudget, Urgency
+from liqheat_ingest.sources.live.rest import Rest, RestFailed
+from liqheat_ingest.sources.live.trade_numbers import TradeNumbers
+from liqheat_ingest.sources.live.venue_intake import VenueIntake
+from liqheat_ingest.sources.live.venues import feed_of
+from liqheat_ingest.sources.live.venues.feed import Listed, Request, Topic
+
+MOST_PAGES = 40
+
+
+@dataclass(slots=True)
+class _Dialled:
+    """A connection and the task that keeps it."""
+
+    connection: Connection
+    task: asyncio.Task[None]
+
+
+@dataclass
+class Hooks:
+    """What the venue tells the source.
+
+    Attributes
+    ----------
+    on_up, on_down : callable
+        Streams of a venue flow (again), or were lost since a time.
+    """
+
+    now_ms: Callable[[], int]
+    random: Callable[[], float]
+    say: Callable[[str], None]
+    on_up: Callable[[str, list[Stream]], None]
+    on_down: Callable[[str, list[Stream], int], None]
+
+
+class VenueRun:
+    """A venue from its exchange to the outlet.
+
+    Parameters
+    ----------
+    endpoint : str or None
+        Another host instead of the venue's own.
+    """
+
+    def __init__(self, venue: str, outlet: Outlet, options: LiveOptions, hooks: Hooks, endpoint: str | None) -> None:
+        self.venue = venue
+        self.feed = feed_of(venue)
+        self.rest = Rest(self.feed, hooks.now_ms, hooks.say)
+        self.markets: list[Listed] = []
+        self.skew = ClockSkew()
+        self.stopping = False
+        self._options = options
+        self._hooks = hooks
+        self._chosen: set[Market] = set()
+        mapper = mapper_of(venue, _nothing_yet)
+        watch = FeedWatch(dict(self.feed.longest_silence_ms))
+        numbers = TradeNumbers(counts=self.feed.counts_trades)
+        self.intake = VenueIntake(mapper, watch, outlet, numbers, options.most_held_items)
+        self._connects = RateBudget(self.feed.connects)
+        self._dialled: list[_Dialled] = []
+        self._numbers = 0
+        self._taps: dict[str, Connection] = {}
+        exchange = make_exchange(
+            self.feed.exchange_id,
+            lambda url: self._taps[url],
+            self.rest,
+            endpoint,
+            round(options.rest_timeout_s * 1000),
+        )
+        self.port = ExchangePort(exchange)
+        self.rest.use(exchange)
+
+    # ---- instruments
+
+    async def load_instruments(self) -> None:
+        """Ask for all instruments; the mapper learns them. Raises RestFailed."""
+        for request in self.feed.instruments():
+            await self.all_pages(request)
+
+    async def all_pages(self, request: Request, urgency: Urgency = "needed") -> None:
+        """Ask, page by page, and give the answers to the mapper. Raises RestFailed."""
+        page: Request | None = request
+        for _ in range(MOST_PAGES):
+            if page is None:
+                return
+            answer = await self.ask(page, urgency)
+            page = self.feed.next_page(page, answer)
+
+    async def ask(self, request: Request, urgency: Urgency = "needed") -> Any:
+        """Ask, and pass the answer on as a raw message. Raises RestFailed."""
+        answer = await self.rest.call(request, urgency)
+        self.intake.accept(RawMessage(self.venue, request.channel, self._hooks.now_ms(), answer))
+        return answer
+
+    def listed(self) -> list[Listed]:
+        """All perpetuals that can be traded now."""
+        found = self.intake.mapper.instruments.listed()
+        return [Listed(spec.market, symbol, spec) for symbol, spec in found.items()]
+
+    async def sizes_usd(self) -> dict[str, float]:
+        """Open interest by coin; an approximation that orders them. Raises RestFailed."""
+        coins = {listed.symbol: listed.market.coin for listed in self.listed()}
+        sizes: dict[str, float] = {}
+        for request in self.feed.ranking():
+            answer = await self.rest.call(request)
+            try:
+                ranked = self.feed.ranked(request, answer)
+            except (KeyError, TypeError, ValueError) as error:
+                raise RestFailed(f"{self.venue} {request.venue_path}: unexpected answer: {error!r}") from error
+            for symbol, usd in ranked.items():
+                if symbol in coins:
+                    sizes[coins[symbol]] = sizes.get(coins[symbol], 0.0) + usd
+        return sizes
+
+    def choose(self, markets: Sequence[Listed]) -> None:
+        """Map these from now on."""
+        self.markets = list(markets)
+        self._chosen = {listed.market for listed in markets}
+        chosen = self._chosen
+        self.intake.mapper.instruments.choose(lambda market: market in chosen)
+
+    # ---- connections
+
+    def with_book(self) -> set[Market]:
+        """Markets whose book is watched."""
+        return {listed.market for listed in self.markets[: self._options.books_per_venue]}
+
+    def connect(self) -> None:
+        """Open all connections that the chosen markets need."""
+        topics = self.feed.topics(self.markets, self.with_book())
+        for part in spread(topics, self.feed.topics_per_connection):
+            self._open(part)
+
+    def _open(self, topics: list[Topic]) -> None:
+        hooks = self._hooks
+        connection = Connection(
+            self.feed,
+            self.port,
+            self.intake,
+            topics[0].address,
+            self._numbers,
+            topics,
+            connects=self._connects,
+            backoff=Backoff(0.2, self._options.longest_backoff_s, hooks.random),
+            now_ms=hooks.now_ms,
+            say=hooks.say,
+            on_up=lambda streams: hooks.on_up(self.venue, streams),
+            on_down=lambda streams, from_ms: hooks.on_down(self.venue, streams, from_ms),
+            patience=self._options.patience,
+        )
+        self._numbers += 1
+        self._taps[connection.url] = connection
+        task = asyncio.create_task(connection.run(), name=f"{self.venue} {connection.url}")
+        self._dialled.append(_Dialled(connection, task))
+
+    def follow(self, added: Sequence[Listed], removed: Sequence[Listed]) -> None:
+        """Subscribe to markets that were listed and leave those that are gone. ``choose`` comes first."""
+        if added:
+            topics = [topic for topic in self.feed.topics(added, self.with_book()) if _of_one(topic)]
+            loads = [(one.connection.address, len(one.connection.topics)) for one in self._dialled]
+            placed, left = place(topics, loads, self.feed.topics_per_connection)
+            for index, part in placed.items():
+                self._dialled[index].connection.add(part)
+            for part in spread(left, self.feed.topics_per_connection):
+                self._open(part)
+        gone = {listed.market for listed in removed}
+        for one in self._dialled:
+            topics_gone = [
+                name
+                for name, topic in one.connection.topics.items()
+                if _of_one(topic) and all(stream.market in gone for stream in topic.streams)
+            ]
+            if topics_gone:
+                one.connection.remove(topics_gone)
+        if gone:
+            streams = [stream for stream in self.intake.watch.all() if stream.market in gone]
+            self.intake.add(self.intake.watch.lost(streams, self._hooks.now_ms(), self._hooks.now_ms(), "delisted"))
+            self.intake.watch.ended(streams)
+
+    def renew_books(self) -> list[Request]:
+        """Renew the subscriptions of books that lost a change; requests where a book begins by REST."""
+        books = getattr(self.intake.mapper, "books", None)
+        stale = sorted(books.stale) if books is not None else []
+        requests = []
+        by_symbol = {listed.symbol: listed for listed in self.markets}
+        for symbol in stale:
+            listed = by_symbol.get(symbol)
+            if listed is None:
+                continue
+            request = self.feed.book_snapshot(listed)
+            if request is not None:
+                requests.append(request)
+                continue
+            stream = Stream(listed.market, "book-depth")
+            for one in self._dialled:
+                for name, topic in one.connection.topics.items():
+                    if stream in topic.streams:
+                        one.connection.renew(name)
+        return requests
+
+    @property
+    def connections(self) -> list[Connection]:
+        """All connections."""
+        return [one.connection for one in self._dialled]
+
+    async def close(self) -> None:
+        """End all connections."""
+        self.stopping = True
+        for one in self._dialled:
+            one.task.cancel()
+        await asyncio.gather(*(one.task for one in self._dialled), return_exceptions=True)
+        await self.port.close()
+
+    # ---- what REST knows
+
+    async def history(self, listed: Listed, parts: Sequence[Span]) -> list[Fact]:
+        """Candles of a market with its open interest. Raises RestFailed if the candles can't be had."""
+        candles: list[Fact] = []
+        interest: list[Fact] = []
+        for part in parts:
+            arguments = (listed, part.interval_ms, part.from_ms, part.to_ms)
+            for request in self.feed.candles(*arguments):
+                candles += await self.mapped(request, "candle")
+            # There is no history of open interest by the minute; by five minutes it is near enough.
+            interval_ms = max(part.interval_ms, 300_000)
+            asked = (listed, interval_ms, part.from_ms - interval_ms, part.to_ms)
+            try:
+                for request in self.feed.open_interest_history(*asked):
+                    interest += await self.mapped(request, "ticker")
+            except RestFailed as error:
+                self._hooks.say(f"no history of open interest: {error}")
+        return join((fact for fact in candles if fact.market == listed.market), interest)
+
+    async def trades_since(self, listed: Listed, from_ms: int) -> list[Trade]:
+        """What the venue still knows of the trades since the last one; empty where it tells none. Raises RestFailed."""
+        request = self.feed.recent_trades(listed, self.intake.numbers.last_id(listed.market), from_ms)
+        if request is None:
+            return []
+        answer = await self.rest.call(request, "spare")
+        raw = RawMessage(self.venue, request.channel, self._hooks.now_ms(), answer)
+        return [item for item in self.intake.mapper.map(raw) if isinstance(item, Trade)]
+
+    async def measure_skew(self) -> None:
+        """Time one call to the venue. Raises RestFailed."""
+        request = self.feed.server_time()
+        sent_ms = self._hooks.now_ms()
+        answer = await self.rest.call(request, "spare")
+        try:
+            self.skew.measured(sent_ms, self._hooks.now_ms(), self.feed.time_in(answer))
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            raise RestFailed(f"{self.venue} {request.venue_path}: unexpected answer: {error!r}") from error
+
+    async def mapped(self, request: Request, kind: str, urgency: Urgency = "needed") -> list[Fact]:
+        """Ask; the facts of one type that the answer tells, published by nobody yet. Raises RestFailed."""
+        answer = await self.rest.call(request, urgency)
+        raw = RawMessage(self.venue, request.channel, self._hooks.now_ms(), answer)
+        found = []
+        for item in self.intake.mapper.map(raw):
+            if isinstance(item, Fact):
+                if item.type == kind:
+                    found.append(item)
+            elif not isinstance(item, Trade):
+                self.intake.outlet.report(item)
+        return found
+
+
+def _nothing_yet(market: Market) -> bool:  # noqa: ARG001 - a predicate
+    return False
+
+
+def _of_one(topic: Topic) -> bool:
+    """Whether a topic is of one market, not of all."""
+    markets = {stream.market for stream in topic.streams}
+    return len(markets) == 1 and not topic.is_of_all
