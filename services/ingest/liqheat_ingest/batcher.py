@@ -69,6 +69,8 @@ class Batcher:
         Batch window of a coin in ms, one of ``BATCH_MS_CHOICES``.
     describe : callable
         Fields of the ``instrument`` event of a market, sent before the market's first event.
+    independent : bool
+        Each item stands for itself: receive times are kept as they are, and silence makes no heartbeats.
 
     Examples
     --------
@@ -87,7 +89,10 @@ class Batcher:
         ingest_epoch: int,
         window_ms: Callable[[str], int],
         describe: Callable[[Market], Mapping[str, Any]],
+        *,
+        independent: bool = False,
     ) -> None:
+        self._independent = independent
         self._phase = phase
         self._epoch = ingest_epoch
         self._window_ms = window_ms
@@ -107,7 +112,9 @@ class Batcher:
     def push(self, item: Trade | Fact) -> None:
         """Add an item. One that comes with an earlier receive time than the last gets the last one's."""
         receive_ms = item[0]
-        if receive_ms < self._clock_ms:
+        if self._independent:
+            pass
+        elif receive_ms < self._clock_ms:
             item = item._replace(receive_time_ms=self._clock_ms)
             receive_ms = self._clock_ms
         elif receive_ms >= self._next_due_ms:
@@ -157,7 +164,7 @@ class Batcher:
     def _push_trade(self, state: _MarketState, trade: Trade) -> None:
         trades = state.trades
         trades.append(trade)
-        if len(trades) == 1:
+        if len(trades) == 1 and not self._independent:
             self._watch(state, "trades", trade.receive_time_ms)
             self._schedule(state)
         elif len(trades) >= MAX_BATCH_TRADES:
@@ -166,10 +173,11 @@ class Batcher:
     def _push_fact(self, state: _MarketState, fact: Fact) -> None:
         if state.trades:
             self._flush(state, fact.receive_time_ms)
-        if fact.stream is not None:
+        if fact.stream is not None and not self._independent:
             self._watch(state, fact.stream, fact.receive_time_ms)
         self._send(state, fact.type, fact.event_time_ms, fact.receive_time_ms, fact.fields, rows=1)
-        self._schedule(state)
+        if not self._independent:
+            self._schedule(state)
 
     def _watch(self, state: _MarketState, stream: str, receive_ms: int) -> None:
         if not state.ages:
@@ -188,7 +196,8 @@ class Batcher:
         trades, state.trades = state.trades, []
         receive, _, event, price, quantity, side, ids = zip(*trades, strict=True)
         event_ms = max(event)
-        state.ages["trades"] = receive[-1]
+        if state.ages:
+            state.ages["trades"] = receive[-1]
         fields = {
             "time_offset_ms": [time_ms - event_ms for time_ms in event],
             "price": price,

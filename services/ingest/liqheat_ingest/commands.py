@@ -1,8 +1,9 @@
-"""``liqheat ingest`` and ``liqheat replay``."""
+"""``liqheat ingest``, ``liqheat replay`` and ``liqheat normalize``."""
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from math import inf
@@ -85,6 +86,31 @@ class Replay(Command):
         elif code == INTERRUPTED:
             _say("liqheat replay: interrupted before the end of the tape")
         return code
+
+
+class Normalize(Command):
+    """Map raw messages of a venue, one JSON a line on standard input, to contracts, one a line."""
+
+    def arguments(self, parser: ArgumentParser) -> None:
+        from liqheat_ingest.mappers import VENUES
+
+        parser.add_argument("--venue", required=True, choices=VENUES, help="whose messages they are")
+
+    def run(self, options: Namespace) -> int:
+        from liqheat_ingest.normalize import MAX_LINE_BYTES, Normalizer
+        from liqheat_shared.clock import now_ms
+
+        normalizer = Normalizer(options.venue)
+        lines = iter(lambda: sys.stdin.buffer.readline(MAX_LINE_BYTES + 1), b"")
+        try:
+            for normalized in normalizer.lines(lines, now_ms()):
+                stream = sys.stdout if normalized.is_event else sys.stderr
+                stream.buffer.write(normalized.line + b"\n")
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # Whoever read the output has seen enough; the interpreter must not complain of it at its end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
 
 
 def _replay(settings: IngestSettings, paths: list[str], options: Namespace, *, with_metrics: bool) -> IngestRun:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 VENUES = ("binance", "bybit", "okx", "hyperliquid")
 
 
-def mapper_of(venue: str, wanted: Wanted = every_market) -> VenueMapper:
+def mapper_of(venue: str, wanted: Wanted = every_market, *, repeat_unknown: bool = False) -> VenueMapper:
     """A new mapper of a venue.
 
     Parameters
@@ -45,6 +45,9 @@ def mapper_of(venue: str, wanted: Wanted = every_market) -> VenueMapper:
     wanted : callable
         Whether a market is to be mapped; others are known to the instrument table and yield nothing else.
 
+    repeat_unknown : bool
+        Whether a symbol that no instrument has is reported each time instead of once for each stream.
+
     Raises
     ------
     ValueError
@@ -52,5 +55,5 @@ def mapper_of(venue: str, wanted: Wanted = every_market) -> VenueMapper:
     """
     if venue not in VENUES:
         raise ValueError(f"no mapper of venue {venue!r}; there are: {', '.join(VENUES)}")
-    mapper: VenueMapper = import_module(f"liqheat_ingest.mappers.{venue}").mapper(wanted)
+    mapper: VenueMapper = import_module(f"liqheat_ingest.mappers.{venue}").mapper(wanted, repeat_unknown=repeat_unknown)
     return mapper

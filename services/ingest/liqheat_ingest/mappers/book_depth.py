@@ -44,6 +44,8 @@ class OrderBook:
     ----------
     spec : InstrumentSpec
         Turns amounts into USD and prices into those of one unit of the coin.
+    columns : int
+        Of a level as the venue writes it: one that lacks a column can't be read by its places.
 
     Attributes
     ----------
@@ -51,10 +53,11 @@ class OrderBook:
         The venue's number of the last change; None: there is no snapshot yet.
     """
 
-    __slots__ = ("asks", "bids", "joined", "pending", "sequence", "shown_ms", "spec")
+    __slots__ = ("asks", "bids", "columns", "joined", "pending", "sequence", "shown_ms", "spec")
 
-    def __init__(self, spec: InstrumentSpec) -> None:
+    def __init__(self, spec: InstrumentSpec, columns: int) -> None:
         self.spec = spec
+        self.columns = columns
         self.bids: Levels = {}
         self.asks: Levels = {}
         self.sequence: int | None = None
@@ -126,7 +129,7 @@ class OrderBook:
     def _apply(self, side: Levels, changes: list[Any], name: str) -> None:
         spec = self.spec
         for level in changes:
-            price = positive(row(level, 2, name)[0], f"price of {name}")
+            price = positive(row(level, self.columns, name)[0], f"price of {name}")
             amount = not_negative(level[1], f"size of {name}")
             if amount == 0.0:
                 side.pop(price, None)
@@ -146,7 +149,8 @@ class OrderBooks:
         Symbols whose book can't go on without a new snapshot; a source takes them out and asks for one.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, columns: int = 2) -> None:
+        self.columns = columns
         self._books: dict[str, OrderBook] = {}
         self.stale: set[str] = set()
 
@@ -154,7 +158,7 @@ class OrderBooks:
         """The book of a symbol. It begins anew where the units have turned out to be others."""
         book = self._books.get(symbol)
         if book is None or (book.spec is not spec and _units(book.spec) != _units(spec)):
-            book = self._books[symbol] = OrderBook(spec)
+            book = self._books[symbol] = OrderBook(spec, self.columns)
         return book
 
     def drop(self, symbol: str) -> None:

@@ -134,13 +134,13 @@ def whole(value: Any, name: str) -> int:
     raise BadMessage("invalid-field", f"{name} is no whole number: {show(value)}")
 
 
-def identifier(value: Any, name: str) -> str:
-    """An id: a text or a whole number that is not negative."""
+def number_id(value: Any, name: str) -> str:
+    """An id that is a number, written as one or as a text of digits."""
     if value.__class__ is int and value >= 0:
         return str(value)
-    if value.__class__ is str and 0 < len(value) <= 100 and not value.startswith("-") and value not in _NO_IDS:
-        return value
-    raise BadMessage("invalid-field", f"{name} is no id: {show(value)}")
+    if value.__class__ is str and value.isascii() and value.isdigit() and len(value) <= 30:
+        return str(value)
+    raise BadMessage("invalid-field", f"{name} is no number of an id: {show(value)}")
 
 
 def time_ms(value: Any, name: str, receive_time_ms: int) -> int:
@@ -162,8 +162,10 @@ def coming_time_ms(value: Any, name: str) -> int:
     return result
 
 
-def has(owner: Mapping[str, Any], name: str) -> bool:
+def has(owner: Any, name: str) -> bool:
     """Whether an optional field says anything: absent, null and an empty text do not."""
+    if owner.__class__ is not dict:
+        raise BadMessage("not-an-object", f"an object expected, {show(owner)} found")
     value = owner.get(name)
     return value is not None and value != ""
 
@@ -172,6 +174,3 @@ def show(value: Any) -> str:
     """A short printable form."""
     shown = repr(value)
     return shown if len(shown) <= 80 else f"{shown[:77]}..."
-
-
-_NO_IDS = frozenset({"NaN", "nan", "Infinity", "inf", "null", "None"})

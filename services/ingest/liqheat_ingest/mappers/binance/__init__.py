@@ -9,6 +9,7 @@ Margin brackets are public only when they change (``!contractInfo``).
 from __future__ import annotations
 
 import re
+from typing import Any
 from urllib.parse import urlsplit
 
 from liqheat_ingest.instrument_table import Wanted, every_market
@@ -47,6 +48,17 @@ FORMATS = (
 #: Events that say nothing that is mapped.
 _PASSED_OVER = frozenset({"bookTicker", "compositeIndex", "assetIndexUpdate", "continuous_kline", "tradingSession"})
 _PASSED_OVER_PATHS = frozenset({"/fapi/v1/ping", "/fapi/v1/time", "/fapi/v1/fundingInfo"})
+#: What the names of an event's streams hold.
+_STREAMS = {
+    "aggTrade": "@aggTrade",
+    "forceOrder": "forceOrder",
+    "markPriceUpdate": "markPrice",
+    "24hrTicker": "ticker",
+    "24hrMiniTicker": "miniTicker",
+    "kline": "@kline",
+    "depthUpdate": "@depth",
+    "contractInfo": "contractInfo",
+}
 _TOP_OF_BOOK = re.compile(r"@depth(5|10|20)(@|$)")
 #: A field that tells what an answer is about where the request is not known.
 _TELLING = (
@@ -80,9 +92,7 @@ class BinanceMapper(VenueMapper):
         if first.__class__ is dict:
             event = first.get("e")
             if event.__class__ is str:
-                if event == "depthUpdate" and _TOP_OF_BOOK.search(str(raw.data.get("stream", ""))):
-                    return "depth-top"
-                return None if event in _PASSED_OVER else event
+                return None if event in _PASSED_OVER else self._event_kind(event, raw.data)
             if "id" in first and first.get("result", first) is None:
                 return None  # acknowledges a subscription
             for name, found in _TELLING:
@@ -93,6 +103,16 @@ class BinanceMapper(VenueMapper):
         elif data == []:
             return None
         raise BadMessage("unknown-type", "neither an event nor an answer that is known")
+
+    def _event_kind(self, event: str, data: Any) -> str:
+        """An event's kind. The stream's name, where it is there, has to go with it: it alone tells whole books."""
+        if data.__class__ is dict and "stream" in data:
+            stream = data["stream"]
+            if stream.__class__ is not str or _STREAMS.get(event, "") not in stream:
+                raise BadMessage("unknown-type", f"an event {event} of a stream {show(stream)}")
+            if event == "depthUpdate" and _TOP_OF_BOOK.search(stream):
+                return "depth-top"
+        return event
 
     def _path(self, channel: str) -> str:
         """Path of a REST channel, empty for others; remembered, as there are few."""

@@ -65,7 +65,7 @@ def klines(mapper: BinanceMapper, raw: RawMessage, out: list[Mapped]) -> None:
     length_ms = interval_ms(asked(raw, "interval"))
 
     def one(candle: Any) -> Fact | None:
-        columns = row(candle, 10, "candle")
+        columns = row(candle, 12, "candle")
         prices = [positive(columns[i], name) for i, name in ((1, "open"), (2, "high"), (3, "low"), (4, "close"))]
         opened_ms = whole(columns[0], "open time")
         if whole(columns[6], "close time") + 1 - opened_ms != length_ms:

@@ -14,6 +14,7 @@ from liqheat_ingest.mappers.fields import (
     member,
     not_negative,
     positive,
+    show,
     text,
     time_ms,
 )
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
     from liqheat_ingest.mappers.binance import BinanceMapper
 
 #: The second is that of perpetuals on stocks and metals.
-PERPETUAL = frozenset({"PERPETUAL", "TRADIFI_PERPETUAL"})
+_PERPETUAL = frozenset({"PERPETUAL", "TRADIFI_PERPETUAL"})
+_WITH_AN_END = frozenset({"CURRENT_MONTH", "NEXT_MONTH", "CURRENT_QUARTER", "NEXT_QUARTER"})
 
 
 def exchange_info(mapper: BinanceMapper, raw: RawMessage, out: list[Mapped]) -> None:
@@ -34,11 +36,10 @@ def exchange_info(mapper: BinanceMapper, raw: RawMessage, out: list[Mapped]) -> 
 
     def one(entry: Any) -> Fact | None:
         symbol = text(entry, "symbol")
-        kind = member(entry, "contractType")
-        if kind == "":
+        if member(entry, "contractType") == "" and member(entry, "status") == "PENDING_TRADING":
             return None  # announced, its kind is not decided
-        if text(entry, "contractType") not in PERPETUAL:
-            mapper.instruments.rule_out(symbol, f"Binance's contract type {kind}")
+        if not _is_perpetual(text(entry, "contractType")):
+            mapper.instruments.rule_out(symbol, "a future with an end")
             return None
         base, quote, margin = text(entry, "baseAsset"), text(entry, "quoteAsset"), text(entry, "marginAsset")
         if margin != quote:
@@ -59,7 +60,7 @@ def contract_info(mapper: BinanceMapper, raw: RawMessage, out: list[Mapped]) -> 
     """``contractInfo``: pushed when a contract is listed, delisted, or its brackets (``bks``) change."""
 
     def one(event: Any) -> Fact | None:
-        if text(event, "ct") not in PERPETUAL:
+        if not _is_perpetual(text(event, "ct")):
             return None
         symbol = text(event, "s")
         spec = mapper.find(symbol, "s")
@@ -113,6 +114,15 @@ def _answered_bracket(entry: Any) -> ToldTier:
         positive(member(entry, "initialLeverage"), "initialLeverage"),
         not_negative(member(entry, "cum"), "cum"),
     )
+
+
+def _is_perpetual(kind: str) -> bool:
+    if kind in _PERPETUAL:
+        return True
+    # While it is delivered, a contract's type ends in DELIVERING.
+    if kind.removesuffix("_DELIVERING").removesuffix(" DELIVERING") in _WITH_AN_END | _PERPETUAL:
+        return False
+    raise BadMessage("unknown-type", f"a contract of type {show(kind)}")
 
 
 def _tick_size(entry: Any) -> float:

@@ -12,10 +12,10 @@ from liqheat_ingest.mappers.fields import (
     choice,
     coming_time_ms,
     flag,
-    identifier,
     member,
     not_negative,
     number,
+    number_id,
     positive,
     size,
     text,
@@ -54,7 +54,7 @@ def trade_of(raw: RawMessage, spec: InstrumentSpec, event: Any) -> Trade:
         spec.price(price),
         spec.quantity_base(size(member(event, "q"), "q"), price),
         "s" if flag(event, "m") else "b",
-        identifier(member(event, "a"), "a"),
+        number_id(member(event, "a"), "a"),
     )
 
 

@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 from liqheat_ingest.instruments import InstrumentSpec, split_multiplier
-from liqheat_ingest.mappers.bybit.streams import AGGRESSOR, volume_base
+from liqheat_ingest.mappers.bybit.streams import AGGRESSOR, trade_id, volume_base
 from liqheat_ingest.mappers.bybit.ticker import require_all, ticker_changes, ticker_changes_of_both_sides
 from liqheat_ingest.mappers.candles import candle_fact, interval_ms
 from liqheat_ingest.mappers.fields import (
     BadMessage,
     choice,
     has,
-    identifier,
     items_of,
     member,
     not_negative,
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
 
 _TIERS_SOURCE = "Bybit, GET /v5/market/risk-limit"
 _PERPETUAL = {"LinearPerpetual": False, "InversePerpetual": True}
+_WITH_AN_END = frozenset({"LinearFutures", "InverseFutures"})
 
 
 def instruments(mapper: BybitMapper, raw: RawMessage, out: list[Mapped]) -> None:
@@ -43,9 +43,11 @@ def instruments(mapper: BybitMapper, raw: RawMessage, out: list[Mapped]) -> None
     def one(entry: Any) -> Fact | None:
         symbol = text(entry, "symbol")
         kind = text(entry, "contractType")
-        if kind not in _PERPETUAL:
-            mapper.instruments.rule_out(symbol, f"Bybit's contract type {kind}")
+        if kind in _WITH_AN_END:
+            mapper.instruments.rule_out(symbol, "a future with an end")
             return None
+        if kind not in _PERPETUAL:
+            raise BadMessage("unknown-type", f"a contract of type {show(kind)}")
         base, quote, settle = text(entry, "baseCoin"), text(entry, "quoteCoin"), text(entry, "settleCoin")
         inverse = _PERPETUAL[kind]
         if settle != (base if inverse else quote):
@@ -84,14 +86,18 @@ def risk_limits(mapper: BybitMapper, raw: RawMessage, out: list[Mapped]) -> None
             if mark is None:
                 raise BadMessage("invalid-field", f"the tiers of {symbol} are in {spec.market.coin}: no mark price yet")
             usd_per_unit = mark
-        if not any(entry.get("isLowestRisk") == 1 for entry in told[symbol]):
-            raise BadMessage("invalid-field", f"the lowest tier of {symbol} is missing")
         table = margin_table([_tier(entry, usd_per_unit) for entry in told[symbol]], raw.receive_time_ms, _TIERS_SOURCE)
         if mapper.instruments.learn_margin(symbol, table) is None:
             return None
         return mapper.instrument_fact(raw, symbol)
 
+    before = len(out)
     mapper.each(raw, "instruments", _list(raw), gather, out)
+    if len(out) > before:
+        return  # a row that can't be read may be anybody's, so no table is known to be whole
+    for symbol, entries in told.items():
+        if not any(entry.get("isLowestRisk") == 1 for entry in entries):
+            raise BadMessage("invalid-field", f"the lowest tier of {symbol} is missing: a row may be anybody's")
     mapper.each(raw, "instruments", told, one, out)
 
 
@@ -129,7 +135,7 @@ def klines(mapper: BybitMapper, raw: RawMessage, out: list[Mapped]) -> None:
     length_ms = interval_ms(_asked(raw, "interval"))
 
     def one(candle: Any) -> Fact | None:
-        columns = row(candle, 6, "candle")
+        columns = row(candle, 7, "candle")
         prices = [positive(columns[i], name) for i, name in ((1, "open"), (2, "high"), (3, "low"), (4, "close"))]
         volume = volume_base(spec, columns[5], prices[3])
         return candle_fact(raw, spec, whole(columns[0], "start"), length_ms, prices, volume, None)
@@ -181,7 +187,7 @@ def recent_trades(mapper: BybitMapper, raw: RawMessage, out: list[Mapped]) -> No
             spec.price(price),
             spec.quantity_base(size(member(trade, "size"), "size"), price),
             choice(trade, "side", AGGRESSOR),
-            identifier(member(trade, "execId"), "execId"),
+            trade_id(member(trade, "execId"), "execId"),
         )
 
     mapper.each(raw, "trades", reversed(_list(raw)), one, out)

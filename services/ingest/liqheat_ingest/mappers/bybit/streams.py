@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from liqheat_ingest.instruments import InstrumentSpec
@@ -13,11 +14,11 @@ from liqheat_ingest.mappers.fields import (
     choice,
     flag,
     has,
-    identifier,
     items_of,
     member,
     not_negative,
     positive,
+    show,
     size,
     text,
     time_ms,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from liqheat_ingest.mappers.bybit import BybitMapper
 
 AGGRESSOR = {"Buy": "b", "Sell": "s"}
+_TRADE_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d{1,30}")
 #: The side of the POSITION, unlike everywhere else.
 _LIQUIDATED = {"Buy": "long", "Sell": "short"}
 
@@ -50,7 +52,7 @@ def trades(mapper: BybitMapper, raw: RawMessage, out: list[Mapped]) -> None:
             spec.price(price),
             spec.quantity_base(size(trade.get("v"), "v"), price),
             choice(trade, "S", AGGRESSOR),
-            identifier(trade.get("i"), "i"),
+            trade_id(trade.get("i"), "i"),
         )
 
     mapper.each(raw, "trades", items_of(raw.data, "data"), one, out)
@@ -171,6 +173,13 @@ def klines(mapper: BybitMapper, raw: RawMessage, out: list[Mapped]) -> None:
 def volume_base(spec: InstrumentSpec, value: Any, price: float) -> float:
     """Volume of a candle in the coin. Of an inverse market it is told in USD."""
     return spec.quantity_base(not_negative(value, "volume"), price)
+
+
+def trade_id(value: Any, name: str) -> str:
+    """The id of a trade: a UUID, or digits."""
+    if value.__class__ is str and _TRADE_ID.fullmatch(value):
+        return str(value)
+    raise BadMessage("invalid-field", f"{name} is no id of a trade: {show(value)}")
 
 
 def _is_spot(trade: dict[str, Any]) -> bool:

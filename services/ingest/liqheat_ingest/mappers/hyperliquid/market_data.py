@@ -10,12 +10,11 @@ from liqheat_ingest.mappers.fields import (
     BadMessage,
     as_list,
     choice,
-    has,
-    identifier,
     items_of,
     member,
     not_negative,
     number,
+    number_id,
     positive,
     size,
     text,
@@ -47,7 +46,7 @@ def trades(mapper: HyperliquidMapper, raw: RawMessage, out: list[Mapped]) -> Non
             spec.price(price),
             spec.quantity_base(size(member(trade, "sz"), "sz"), price),
             choice(trade, "side", _AGGRESSOR),
-            identifier(member(trade, "tid"), "tid"),
+            number_id(member(trade, "tid"), "tid"),
         )
 
     mapper.each(raw, "trades", _body(raw), one, out)
@@ -75,7 +74,8 @@ def context_fact(raw: RawMessage, spec: InstrumentSpec, context: Any) -> Fact:
 
 def book(mapper: HyperliquidMapper, raw: RawMessage, out: list[Mapped]) -> None:
     """``l2Book``: the best 20 levels of each side, whole; also the answer of the same name."""
-    data = raw.data["data"] if has(raw.data, "channel") and "data" in raw.data else raw.data
+    answer = raw.data
+    data = answer["data"] if answer.__class__ is dict and "data" in answer else answer
     symbol = member(data, "coin")
     spec = mapper.find(symbol, "coin")
     if spec is None:

@@ -96,7 +96,7 @@ class OkxMapper(VenueMapper):
 
     def __init__(self, wanted: Wanted = every_market, *, repeat_unknown: bool = False) -> None:
         super().__init__(wanted, repeat_unknown=repeat_unknown)
-        self.books = OrderBooks()
+        self.books = OrderBooks(columns=4)
         self.checked_books = books.ChecksumBooks()
         #: Last mark price by instrument, in the venue's units: turns tier bounds into USD.
         self.mark_prices: dict[str, float] = {}

@@ -92,7 +92,7 @@ def numbered(mapper: OkxMapper, raw: RawMessage, out: list[Mapped]) -> None:
             if book.sequence is None:
                 mapper.books.stale.add(symbol)  # a source fetches the snapshot; changes wait for it
             for level in (*bids, *asks):
-                row(level, 2, "level")
+                row(level, mapper.books.columns, "level")
             book.change(Change(previous, number, bids, asks))
         fact = mapper.books.depth(raw, symbol, event_ms)
         if fact is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from liqheat_ingest.instruments import InstrumentSpec, split_multiplier
-from liqheat_ingest.mappers.fields import BadMessage, choice, has, member, not_negative, positive, text, whole
+from liqheat_ingest.mappers.fields import BadMessage, choice, has, member, not_negative, positive, show, text, whole
 from liqheat_ingest.mappers.margin_tiers import ToldTier, margin_table
 from liqheat_ingest.mappers.okx.entries import entries
 from liqheat_ingest.raw import RawMessage
@@ -14,6 +14,8 @@ from liqheat_ingest.readings import Fact, Mapped
 if TYPE_CHECKING:
     from liqheat_ingest.mappers.okx import OkxMapper
 
+_NO_SWAPS = frozenset({"SPOT", "MARGIN", "FUTURES", "OPTION"})
+_DOLLARS = frozenset({"USD", "USDT", "USDC", "USDG"})
 _INVERSE = {"linear": "", "inverse": "inverse"}
 
 
@@ -22,15 +24,19 @@ def instruments(mapper: OkxMapper, raw: RawMessage, out: list[Mapped]) -> None:
 
     def one(entry: Any) -> Fact | None:
         symbol = text(entry, "instId")
-        if text(entry, "instType") != "SWAP":
+        kind = text(entry, "instType")
+        if kind in _NO_SWAPS:
             return None  # its name tells it: see OkxMapper.find
+        if kind != "SWAP":
+            raise BadMessage("unknown-type", f"an instrument of type {show(kind)}")
         parts = symbol.split("-")
         if len(parts) != 3 or parts[2] != "SWAP":
             raise BadMessage("invalid-field", f"no name of a swap: {symbol!r}")
-        base, quote = parts[0], parts[1]
+        base, quote = parts[0], parts[1].partition("_")[0]
         inverse = choice(entry, "ctType", _INVERSE) == "inverse"
         counted_in, settle = text(entry, "ctValCcy"), text(entry, "settleCcy")
-        if counted_in != ("USD" if inverse else base) or (inverse and settle != base):
+        settled_in = {base} if inverse else {quote, *_DOLLARS}
+        if counted_in != ("USD" if inverse else base) or settle not in settled_in:
             kind = "an inverse" if inverse else "a linear"
             raise BadMessage("invalid-field", f"{symbol}: {kind} swap counted in {counted_in}, settled in {settle}")
         coin, multiplier = split_multiplier(base)
@@ -68,9 +74,6 @@ def position_tiers(mapper: OkxMapper, raw: RawMessage, out: list[Mapped]) -> Non
         mark = 1.0 if spec.is_inverse else mapper.mark_prices.get(symbol)
         if mark is None:
             raise BadMessage("invalid-field", f"the tiers of {symbol} are in contracts: no mark price yet")
-        numbers = sorted(whole(member(entry, "tier"), "tier") for entry in told[symbol])
-        if numbers != list(range(1, len(numbers) + 1)):
-            raise BadMessage("invalid-field", f"tiers of {symbol} are missing: there are {numbers[:20]}")
         usd_per_contract = spec.contract_size * mark
         tiers = [_tier(entry, usd_per_contract) for entry in told[symbol]]
         at = "" if spec.is_inverse else f", contracts at a mark price of {mark:g}"
@@ -79,7 +82,14 @@ def position_tiers(mapper: OkxMapper, raw: RawMessage, out: list[Mapped]) -> Non
             return mapper.instrument_fact(raw, symbol)
         return None
 
+    before = len(out)
     mapper.each(raw, "instruments", entries(raw), gather, out)
+    if len(out) > before:
+        return  # a row that can't be read may be anybody's, so no table is known to be whole
+    for symbol, rows in told.items():
+        numbers = sorted(whole(member(entry, "tier"), "tier") for entry in rows)
+        if numbers != list(range(1, len(numbers) + 1)):
+            raise BadMessage("invalid-field", f"tiers of {symbol} are missing: there are {numbers[:20]}")
     mapper.each(raw, "instruments", told, one, out)
 
 

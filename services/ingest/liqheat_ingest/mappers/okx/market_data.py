@@ -9,10 +9,10 @@ from liqheat_ingest.mappers.fields import (
     BadMessage,
     choice,
     has,
-    identifier,
     items_of,
     member,
     not_negative,
+    number_id,
     positive,
     row,
     show,
@@ -48,7 +48,7 @@ def trades(mapper: OkxMapper, raw: RawMessage, out: list[Mapped]) -> None:
             spec.price(price),
             spec.quantity_base(size(member(entry, "sz"), "sz"), price),
             choice(entry, "side", _AGGRESSOR),
-            identifier(member(entry, "tradeId"), "tradeId"),
+            number_id(member(entry, "tradeId"), "tradeId"),
         )
 
     mapper.each(raw, "trades", in_order(raw), one, out)

@@ -90,7 +90,7 @@ def open_interest_history(mapper: OkxMapper, raw: RawMessage, out: list[Mapped])
         return
 
     def one(entry: Any) -> Fact:
-        columns = row(entry, 3, "open interest")
+        columns = row(entry, 4, "open interest")
         quantity = _in_coin(spec, columns[1], columns[2])
         return _open_interest_fact(raw, spec, time_ms(columns[0], "ts", raw.receive_time_ms), quantity, None)
 
