@@ -103,6 +103,12 @@ class BenchStack:
         """User and system time of a service so far."""
         return cpu_seconds(self._children[name].pid)
 
+    def all_cpu_seconds(self) -> dict[str, float]:
+        """User and system time of every process of the stack so far, broker and Redis too."""
+        pids = {name: child.pid for name, child in self._children.items()}
+        pids |= {"kafka": self.kafka.pid, "redis": self.redis.pid}
+        return {name: round(cpu_seconds(pid), 1) for name, pid in pids.items()}
+
     def memory_bytes(self, name: str) -> int:
         """Resident memory of a service now."""
         pages = int(Path(f"/proc/{self._children[name].pid}/statm").read_text().split()[1])

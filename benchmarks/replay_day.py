@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import subprocess
 import sys
 import time
@@ -52,8 +53,11 @@ def main(with_clusterer: bool = False) -> list[dict[str, Any]]:
                     break
             time.sleep(0.05)
         seconds = time.perf_counter() - started
+        reaped = resource.getrusage(resource.RUSAGE_CHILDREN)
         summary = orjson.loads(replay.communicate(timeout=60)[0].splitlines()[-1])
-        used = {name: round(stack.cpu_seconds(name), 1) for name in stack.ports}
+        ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+        used = stack.all_cpu_seconds()
+        used["ingest"] = round(ended.ru_utime + ended.ru_stime - reaped.ru_utime - reaped.ru_stime, 1)
         grids = sum(v for k, v in stack.metrics("estimator").items() if "outputs_total" in k and "grids" in k)
         name = "replay_btc_day_with_clusterer_seconds" if with_clusterer else "replay_btc_day_seconds"
         note = f"{summary['events']} events, {grids:.0f} grids, last at {last}, CPU s {used}, batch 1000 ms"

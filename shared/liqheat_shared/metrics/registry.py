@@ -10,6 +10,7 @@ from prometheus_client.process_collector import ProcessCollector
 
 from liqheat_shared.metrics.catalogue import CATALOGUE
 from liqheat_shared.metrics.server import HealthServer
+from liqheat_shared.metrics.tally import Tally
 
 
 class Metrics:
@@ -26,7 +27,7 @@ class Metrics:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         GCCollector(registry=self.registry)
-        self._metrics: dict[str, Counter | Gauge | Histogram] = {}
+        self._metrics: dict[str, Counter | Gauge | Histogram | Tally] = {}
         for spec in CATALOGUE:
             if process not in spec.processes:
                 continue
@@ -34,6 +35,9 @@ class Metrics:
                 self._metrics[spec.name] = Counter(spec.name, spec.help, spec.labels, registry=self.registry)
             elif spec.kind == "gauge":
                 self._metrics[spec.name] = Gauge(spec.name, spec.help, spec.labels, registry=self.registry)
+            elif not spec.labels:
+                tally = self._metrics[spec.name] = Tally(spec.name, spec.help, spec.buckets)
+                self.registry.register(tally)
             else:
                 self._metrics[spec.name] = Histogram(
                     spec.name, spec.help, spec.labels, registry=self.registry, buckets=spec.buckets
@@ -52,9 +56,15 @@ class Metrics:
         return metric
 
     def histogram(self, name: str) -> Histogram:
-        """A histogram of the catalogue."""
+        """A histogram with labels."""
         metric = self._metrics[name]
         assert isinstance(metric, Histogram)
+        return metric
+
+    def tally(self, name: str) -> Tally:
+        """A histogram without labels."""
+        metric = self._metrics[name]
+        assert isinstance(metric, Tally)
         return metric
 
     def serve(self, host: str, port: int, *, alive: Callable[[], str | None], ready: Callable[[], str | None]) -> int:

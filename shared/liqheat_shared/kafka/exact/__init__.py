@@ -11,5 +11,5 @@ How it fits together (``docs/exact-state.md`` tells it in full):
 * ``changelog``    the state's topic: written in transactions that fence a predecessor, read back before anything else
 * ``table``        the Faust table that ties the changelog to Faust's rebalances
 * ``checkpointer`` when and in which order state is written
-* ``worker``       the process: Faust app, agent, timers, metrics, end
+* ``worker``       the process: Faust app, folding, timers, metrics, end
 """

@@ -54,9 +54,12 @@ class Ownership:
 class Checkpointer:
     """Writes the state of partitions so that a crash at any point loses and doubles nothing."""
 
-    def __init__(self, engine: Engine, ownership: Ownership, commit_offset: CommitOffset) -> None:
+    def __init__(
+        self, engine: Engine, ownership: Ownership, flush_outputs: Callable[[], None], commit_offset: CommitOffset
+    ) -> None:
         self._engine = engine
         self._ownership = ownership
+        self._flush_outputs = flush_outputs
         self._commit_offset = commit_offset
         self._lock = asyncio.Lock()
         self.reports: list[CheckpointReport] = []
@@ -83,6 +86,7 @@ class Checkpointer:
         partition.dirty = {}
         report = CheckpointReport()
         await self._dump(partition, assignment, report)  # (a)
+        self._flush_outputs()
         while partition.deliveries and partition.deliveries[0][0] <= highest:  # (b)
             # wait(), because cancelling a checkpoint must not cancel the delivery it waits for
             await asyncio.wait([partition.deliveries.popleft()[1]])

@@ -52,6 +52,7 @@ class Counts:
     sequence_holes: int = 0
     rewound: int = 0
     quarantined: int = 0
+    rejected: int = 0
     outputs: Counter[str] = field(default_factory=Counter)
     dead_letters: Counter[str] = field(default_factory=Counter)
 
@@ -255,6 +256,7 @@ class Engine:
             if document["coin"] is None and key != STRANGERS_KEY:
                 document["coin"] = key.decode()
             if count:
+                self.counts.rejected += 1
                 self.counts.dead_letters[document["reason"]] += 1
         if count:
             self.counts.outputs[emission.topic] += 1

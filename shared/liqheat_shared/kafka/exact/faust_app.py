@@ -9,15 +9,19 @@ import faust
 from yarl import URL
 
 from liqheat_shared.kafka.connection import MAX_MESSAGE_BYTES
+from liqheat_shared.kafka.exact.hand_over import StageApp
 from liqheat_shared.kafka.exact.options import StageOptions
 from liqheat_shared.settings import ServiceSettings
 
+#: Of all partitions at once; a rebalance waits for what was handed over.
+MAX_RECORDS_HANDED_OVER = 2_000
 
-def make_app(settings: ServiceSettings, options: StageOptions) -> faust.App:
+
+def make_app(settings: ServiceSettings, options: StageOptions) -> StageApp:
     """A Faust app that consumes, rebalances and nothing else: state and outputs are liqheat's own."""
     session = options.session_timeout_seconds
     brokers = [URL(f"kafka://{server}") for server in settings.kafka_bootstrap_servers.split(",")]
-    return faust.App(
+    return StageApp(
         f"{settings.topic_prefix}{settings.group_prefix}{options.stage}",
         broker=brokers,
         broker_credentials=_credentials(settings),
@@ -28,7 +32,6 @@ def make_app(settings: ServiceSettings, options: StageOptions) -> faust.App:
         table_standby_replicas=0,
         web_enabled=False,  # it would bind 0.0.0.0:6066
         worker_redirect_stdouts=False,
-        agent_supervisor="mode.CrashingSupervisor",
         broker_session_timeout=session,
         broker_heartbeat_interval=min(3.0, session / 4),
         broker_rebalance_timeout=session * 3,
@@ -36,8 +39,8 @@ def make_app(settings: ServiceSettings, options: StageOptions) -> faust.App:
         consumer_group_instance_id=options.instance_id,
         consumer_auto_offset_reset="earliest",
         consumer_max_fetch_size=4 << 20,
+        broker_max_poll_records=MAX_RECORDS_HANDED_OVER,
         stream_wait_empty=False,
-        stream_buffer_maxsize=4096,
         producer_max_request_size=MAX_MESSAGE_BYTES,
     )
 

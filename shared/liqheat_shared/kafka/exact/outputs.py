@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from collections import deque
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
 
 from liqheat_shared.kafka.connection import producer_options
 from liqheat_shared.kafka.exact.engine import OutgoingMessage
@@ -33,8 +36,70 @@ def end_process(code: int, why: str) -> NoReturn:
     os._exit(code)
 
 
-#: Grids of one coin resemble each other: ten in one batch compress to little more than one.
+#: Grids of one coin resemble each other: dozens in one batch compress to little more than one.
 BATCH_BYTES = 1_000_000
+#: Output that waits for the broker, of all partitions; folding waits from there on.
+MAX_WAITING_BYTES = 8 * BATCH_BYTES
+
+
+class _Lane:
+    """Batches of one partition of one topic on their way, in order: one being filled, others closed.
+
+    Messages are packed here, one future a batch: a future a message costs as much as folding it.
+    """
+
+    def __init__(self, producer: Any, topic: str, partition: int, left: Callable[[int], None]) -> None:
+        self._producer = producer
+        self._topic, self._partition = topic, partition
+        self._left = left
+        self._filling: Any = None
+        self._filled: asyncio.Future[None] | None = None
+        self._filled_bytes = 0
+        self._closed: deque[tuple[Any, asyncio.Future[None], int]] = deque()
+        self.sending: asyncio.Task[None] | None = None
+
+    def put(self, key: bytes, value: bytes) -> tuple[asyncio.Future[None], bool]:
+        """Take a message: the future of its batch, and whether it is the first of the batch."""
+        if self._filling is not None and self._filling.append(timestamp=None, key=key, value=value) is not None:
+            assert self._filled is not None
+            self._filled_bytes += len(value)
+            return self._filled, False
+        self.flush()
+        self._filling = self._producer.create_batch()
+        self._filling.append(timestamp=None, key=key, value=value)  # the first one always fits
+        self._filled = asyncio.get_running_loop().create_future()
+        self._filled_bytes = len(value)
+        return self._filled, True
+
+    def flush(self) -> None:
+        """Let the batch that is being filled go."""
+        if self._filling is None:
+            return
+        assert self._filled is not None
+        self._filling.close()
+        self._closed.append((self._filling, self._filled, self._filled_bytes))
+        self._filling = self._filled = None
+        if self.sending is None:
+            self.sending = asyncio.create_task(self._send())
+
+    async def _send(self) -> None:
+        """Hand closed batches to the producer, each when the one before has left it: this keeps the order."""
+        while self._closed:
+            batch, future, size = self._closed.popleft()
+            try:
+                sent = await self._producer.send_batch(batch, self._topic, partition=self._partition)
+            except KafkaError as error:
+                end_process(EXIT_NOT_DELIVERED, f"an output was not taken: {error!r}")
+            sent.add_done_callback(lambda result, future=future, size=size: self._delivered(result, future, size))
+        self.sending = None
+
+    def _delivered(self, result: asyncio.Future[Any], future: asyncio.Future[None], size: int) -> None:
+        if result.cancelled() or result.exception() is not None:
+            # A later batch must not pass the hole: nothing of this process may go out any more.
+            end_process(EXIT_NOT_DELIVERED, f"an output was not delivered: {result}")
+        if not future.done():
+            future.set_result(None)
+        self._left(size)
 
 
 class OutputProducer:
@@ -46,6 +111,9 @@ class OutputProducer:
     def __init__(self, settings: ServiceSettings) -> None:
         self._settings = settings
         self._producer: AIOKafkaProducer | None = None
+        self._lanes: dict[tuple[str, int], _Lane] = {}
+        self._waiting_bytes = 0
+        self._room = asyncio.Event()
 
     async def start(self) -> None:
         """Connect; does nothing the second time."""
@@ -55,30 +123,45 @@ class OutputProducer:
             self._producer = producer
 
     async def stop(self, timeout_seconds: float) -> None:
-        """Deliver what is buffered, within the timeout."""
+        """Deliver what waits, within the timeout."""
         producer, self._producer = self._producer, None
-        if producer is not None:
-            await asyncio.wait_for(producer.stop(), timeout_seconds)
+        if producer is None:
+            return
+        self.flush()
+        async with asyncio.timeout(timeout_seconds):
+            while sending := [lane.sending for lane in self._lanes.values() if lane.sending is not None]:
+                await asyncio.wait(sending)
+            await producer.stop()
 
-    async def send(self, partition: Partition, offset: int, messages: list[OutgoingMessage]) -> None:
-        """Send the outputs of the message at ``offset``. Waits only where the producer's buffer is full."""
+    def put(self, partition: Partition, offset: int, messages: list[OutgoingMessage]) -> None:
+        """Take the outputs of the message at ``offset``. They leave when their batch is full or at the next flush."""
         assert self._producer is not None
-        loop = asyncio.get_running_loop()
         deliveries = partition.deliveries
         while deliveries and deliveries[0][1].done():
             deliveries.popleft()
-        # All are on record before the first wait: a checkpoint that runs meanwhile must await every one of them.
-        delivered = [loop.create_future() for _ in messages]
-        deliveries.extend((offset, future) for future in delivered)
-        for message, future in zip(messages, delivered, strict=True):
-            topic = self._settings.topic(message.topic)
-            sent = await self._producer.send(topic, key=message.key, value=message.value, partition=message.partition)
-            sent.add_done_callback(lambda result, future=future: _delivered(result, future))
+        for message in messages:
+            place = message.topic, message.partition
+            lane = self._lanes.get(place)
+            if lane is None:
+                topic = self._settings.topic(message.topic)
+                lane = self._lanes[place] = _Lane(self._producer, topic, message.partition, self._left)
+            self._waiting_bytes += len(message.value)
+            delivered, is_first = lane.put(message.key, message.value)
+            if is_first:  # under the lowest offset in the batch: a checkpoint awaits what lies at or below its own
+                deliveries.append((offset, delivered))
 
+    def flush(self) -> None:
+        """Let every batch go, full or not."""
+        for lane in self._lanes.values():
+            lane.flush()
 
-def _delivered(result: asyncio.Future[Any], future: asyncio.Future[None]) -> None:
-    if result.cancelled() or result.exception() is not None:
-        # A later batch must not pass the hole: nothing of this process may go out any more.
-        end_process(EXIT_NOT_DELIVERED, f"an output was not delivered: {result}")
-    if not future.done():
-        future.set_result(None)
+    async def wait_for_room(self) -> None:
+        """Wait while more is on its way than may be."""
+        while self._waiting_bytes > MAX_WAITING_BYTES:
+            self.flush()
+            self._room.clear()
+            await self._room.wait()
+
+    def _left(self, size: int) -> None:
+        self._waiting_bytes -= size
+        self._room.set()

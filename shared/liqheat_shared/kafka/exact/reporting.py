@@ -21,7 +21,7 @@ class StageReporter:
     def __init__(self, worker: StageWorker, metrics: Metrics) -> None:
         self._worker = worker
         self._metrics = metrics
-        self._fold_seconds = metrics.histogram("liqheat_stage_fold_seconds")
+        self._fold_seconds = metrics.tally("liqheat_stage_fold_seconds")
         self._reported: Counter[str] = Counter()
         self._ready = False
         self._positions: dict[int, tuple[int, float]] = {}
@@ -81,8 +81,8 @@ class StageReporter:
     def _checkpoints(self) -> None:
         reports, self._worker.checkpointer.reports = self._worker.checkpointer.reports, []
         for report in reports:
-            self._metrics.histogram("liqheat_stage_checkpoint_seconds").observe(report.seconds)
-            self._metrics.histogram("liqheat_stage_checkpoint_blocking_seconds").observe(report.longest_slice_seconds)
+            self._metrics.tally("liqheat_stage_checkpoint_seconds").observe(report.seconds)
+            self._metrics.tally("liqheat_stage_checkpoint_blocking_seconds").observe(report.longest_slice_seconds)
             self._metrics.counter("liqheat_stage_checkpoint_bytes_total").inc(report.size_bytes)
 
     def _partitions(self) -> None:

@@ -1,4 +1,4 @@
-"""The process of a stage: Faust app, agent, rebalances, checkpoints, metrics, end."""
+"""The process of a stage: Faust app, folding, rebalances, checkpoints, metrics, end."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import gc
 import logging
 import signal
 import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
-import faust
+from aiokafka import ConsumerRecord
 from faust.types import TP
 
 from liqheat_shared.folding import Fold
@@ -43,6 +44,8 @@ CLOSE_TIMEOUT_SECONDS = 3.0
 #: So long only messages beyond the next one may come before it is asked for again, and before the worker gives up.
 AHEAD_GRACE_SECONDS = 0.5
 AHEAD_TIMEOUT_SECONDS = 15.0
+#: So long messages are folded at a stretch before anything else has its turn.
+TURN_SECONDS = 0.004
 
 
 class StageWorker:
@@ -61,7 +64,7 @@ class StageWorker:
         self._limits: dict[int, DeadLetterLimit] = {}
         self._rebalance = asyncio.Lock()
         self.app: Any = make_app(settings, options)  # Faust's own types do not hold for subclasses of its parts
-        self.checkpointer = Checkpointer(self.engine, self.ownership, self._commit)
+        self.checkpointer = Checkpointer(self.engine, self.ownership, self._outputs.flush, self._commit)
         self.reporter = StageReporter(self, metrics)
         self._declare()
 
@@ -84,7 +87,8 @@ class StageWorker:
         table.source_topic = self._input
         table.open_partitions = self._open_partitions
         table.ends = {}
-        app.agent(topic, name=self.options.stage)(self._agent)
+        app.topics.add(topic)
+        app.take_records = self._take_records
         app.on_partitions_revoked.connect(self._on_revoked, weak=False)
         app.task(self._tick)
 
@@ -115,6 +119,7 @@ class StageWorker:
             await self._drop()
 
     async def _drop(self) -> None:
+        self._outputs.flush()  # no batch may hold outputs of before and after
         self.ownership.assignment += 1
         self.ownership.partitions = {}
         changelogs, self.ownership.changelogs = self.ownership.changelogs, {}
@@ -131,31 +136,47 @@ class StageWorker:
 
     # ---- messages
 
-    async def _agent(self, stream: faust.Stream[bytes]) -> None:
-        """Nothing may escape: Faust would acknowledge, and so lose, the message of an agent that raises."""
+    async def _take_records(self, tp: TP, records: Sequence[ConsumerRecord], is_current: Callable[[], bool]) -> None:
+        """Fold what was fetched of a partition. Nothing may escape: a fetcher that failed would be started again."""
         try:
-            async for event in stream.noack().events():  # offsets are committed by checkpoints alone
-                await self._handle(event.message)
+            turn_ends = time.perf_counter() + TURN_SECONDS
+            for record in records:
+                # Looked up each time: after a wait, the partition may be another's, or the same opened anew.
+                partition = self.ownership.partitions.get(tp.partition)
+                if partition is None or not is_current():
+                    break  # left over from before a rebalance; its owner folds it
+                if record.offset > partition.next_offset and not await self._is_lost_before(partition, record.offset):
+                    continue
+                now = self._fold(partition, record)
+                if now > turn_ends:
+                    await self._end_turn(partition)
+                    turn_ends = time.perf_counter() + TURN_SECONDS
+            self._outputs.flush()
+            await self._outputs.wait_for_room()
         except Exception as error:
-            log.exception("the agent failed")
-            end_process(EXIT_AGENT_FAILED, f"the agent failed: {error!r}")
+            log.exception("folding failed")
+            end_process(EXIT_AGENT_FAILED, f"folding failed: {error!r}")
 
-    async def _handle(self, raw: Any) -> None:
-        partition = self.ownership.partitions.get(raw.tp.partition)
-        if partition is None:
-            return  # left over from before a rebalance; its owner folds it
-        if raw.offset > partition.next_offset and not await self._is_lost_before(partition, raw.offset):
-            return
+    def _fold(self, partition: Partition, record: ConsumerRecord) -> float:
+        """Fold a message and put its outputs where they leave from; the time afterwards."""
         partition.ahead_since = None
-        message = Message(partition.number, raw.offset, raw.key, raw.value, round(raw.timestamp * 1000))
+        message = Message(partition.number, record.offset, record.key, record.value, record.timestamp)
+        rejected_before = self.engine.counts.rejected
         started = time.perf_counter()
-        rejected_before = self.engine.counts.dead_letters.total()
         outgoing = self.engine.apply(partition, message)
-        self.reporter.folded(time.perf_counter() - started)
-        self._check_limit(partition, message, self.engine.counts.dead_letters.total() > rejected_before)
+        ended = time.perf_counter()
+        self.reporter.folded(ended - started)
+        self._check_limit(partition, message, self.engine.counts.rejected > rejected_before)
         if outgoing:
-            await self._outputs.send(partition, raw.offset, outgoing)
+            self._outputs.put(partition, record.offset, outgoing)
+        return ended
+
+    async def _end_turn(self, partition: Partition) -> None:
+        """Let others have the loop, and wait where state or outputs fall too far behind."""
+        await asyncio.sleep(0)
+        await self._outputs.wait_for_room()
         if partition.pending >= self.options.max_pending_messages:
+            self._outputs.flush()
             await self.checkpointer.checkpoint_all()
 
     def _check_limit(self, partition: Partition, message: Message, rejected: bool) -> None:
