@@ -194,7 +194,7 @@ class Batcher:
 
     def _flush(self, state: _MarketState, due_ms: int) -> None:
         trades, state.trades = state.trades, []
-        receive, _, event, price, quantity, side, ids = zip(*trades, strict=True)
+        receive, _, event, price, quantity, side, ids, _ = zip(*trades, strict=True)
         event_ms = max(event)
         if state.ages:
             state.ages["trades"] = receive[-1]

@@ -37,6 +37,8 @@ class Trade(NamedTuple):
         ``b``: the taker bought, ``s``: the taker sold.
     trade_id : str or None
         The venue's id, None where it has none.
+    trade_count : int
+        How many of the venue's numbered trades it is; of several, ``trade_id`` is that of the last.
     """
 
     receive_time_ms: int
@@ -46,6 +48,7 @@ class Trade(NamedTuple):
     quantity_base: float
     aggressor: str
     trade_id: str | None
+    trade_count: int = 1
 
 
 class Fact(NamedTuple):

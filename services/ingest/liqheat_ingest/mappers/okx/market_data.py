@@ -29,12 +29,16 @@ if TYPE_CHECKING:
     from liqheat_ingest.mappers.okx import OkxMapper
 
 _AGGRESSOR = {"buy": "b", "sell": "s"}
+MAX_COUNT = 1_000_000
 #: Side of the liquidation ORDER: who sells by force was long.
 _LIQUIDATED = {"sell": "long", "buy": "short"}
 
 
 def trades(mapper: OkxMapper, raw: RawMessage, out: list[Mapped]) -> None:
-    """``trades``: ``side`` is the taker's, ``sz`` counts contracts."""
+    """``trades``: ``side`` is the taker's, ``sz`` counts contracts.
+
+    An entry may be several trades of one taker at one price: ``count`` of them, under the id of the last.
+    """
 
     def one(entry: Any) -> Trade | None:
         spec = mapper.find(member(entry, "instId"))
@@ -49,6 +53,7 @@ def trades(mapper: OkxMapper, raw: RawMessage, out: list[Mapped]) -> None:
             spec.quantity_base(size(member(entry, "sz"), "sz"), price),
             choice(entry, "side", _AGGRESSOR),
             number_id(member(entry, "tradeId"), "tradeId"),
+            _count(entry),
         )
 
     mapper.each(raw, "trades", in_order(raw), one, out)
@@ -101,6 +106,16 @@ def candles(mapper: OkxMapper, raw: RawMessage, out: list[Mapped]) -> None:
         return candle_fact(raw, spec, whole(columns[0], "ts"), length_ms, prices, volume, None)
 
     mapper.each(raw, "candles", in_order(raw), one, out)
+
+
+def _count(entry: Any) -> int:
+    """How many trades an entry is; before 2023 and in ``trades-all``, where it is not said, one."""
+    if not has(entry, "count"):
+        return 1
+    count = whole(entry["count"], "count")
+    if not 0 < count < MAX_COUNT:
+        raise BadMessage("invalid-field", f"count is no number of trades: {show(entry['count'])}")
+    return count
 
 
 def _bar(raw: RawMessage) -> str:

@@ -113,9 +113,11 @@ class TradeNumbers:
     def _admit_counted(self, numbers: _Numbers, trade: Trade, number: int) -> bool:
         highest = numbers.highest
         if number > highest:
-            if highest >= 0 and number > highest + 1:
-                missing = number - highest - 1
-                hole = Hole(trade.market, highest + 1, number - 1, numbers.highest_ms, trade.event_time_ms, missing)
+            # OKX packs several trades into one message under the number of the last.
+            first = number - trade.trade_count + 1
+            if highest >= 0 and first > highest + 1:
+                missing = first - highest - 1
+                hole = Hole(trade.market, highest + 1, first - 1, numbers.highest_ms, trade.event_time_ms, missing)
                 numbers.holes.append(hole)
                 del numbers.holes[:-MAX_HOLES]
                 self._new_holes.append(hole)
