@@ -15,27 +15,28 @@ _LARGEST = 1 << 48
 
 
 class Account(NamedTuple):
-    """Who an address is: ``side`` 0 makes markets; +1 and -1 hold longs and shorts under that number."""
+    """Who an address is: ``side`` 0 makes markets; +1 and -1 hold the long or short ``number`` of a coin, no other."""
 
     side: int
+    coin: int
     number: int
 
 
-def account_code(side: int, number: int) -> int:
-    """A number for the account that holds the position ``number`` of a side."""
-    return (number << 2) | (1 if side > 0 else 2)
+def account_code(side: int, coin: int, number: int) -> int:
+    """A number for the account that holds the position ``number`` of a side of the ``coin``-th coin."""
+    return (number << 10) | (coin << 2) | (1 if side > 0 else 2)
 
 
 def maker_code(number: int) -> int:
     """A number for a market maker."""
-    return number << 2
+    return number << 10
 
 
 def address(code: int) -> str:
     """The address of an account.
 
-    >>> len(address(account_code(BUYER, 7))), account_of(address(account_code(BUYER, 7)))
-    (42, Account(side=1, number=7))
+    >>> len(address(account_code(BUYER, 3, 7))), account_of(address(account_code(BUYER, 3, 7)))
+    (42, Account(side=1, coin=3, number=7))
     """
     return f"0x{(code + 1) * _FACTOR % _ADDRESSES:040x}"
 
@@ -49,4 +50,4 @@ def account_of(text: str) -> Account | None:
     code = int(text, 16) * _INVERSE % _ADDRESSES - 1
     if not 0 <= code < _LARGEST:
         return None
-    return Account((0, 1, -1, 0)[code & 3], code >> 2)
+    return Account((0, 1, -1, 0)[code & 3], (code >> 2) & 255, code >> 10)

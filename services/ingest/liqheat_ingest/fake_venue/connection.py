@@ -49,6 +49,7 @@ class Connection:
         self.last_sent_s = 0.0
         self._transport = transport
         self._waiting: list[bytes] = []
+        self._second, self._received = -1, 0
         self._closing: asyncio.Task[None] | None = None
 
     @property
@@ -70,6 +71,13 @@ class Connection:
         if count is None:
             count = self.count.streams[stream] = StreamCount()
         count.add(items, first_id, last_id)
+
+    def allows(self, now_s: float, messages_a_second: int) -> bool:
+        """Count a message of the client; whether it keeps to the limit."""
+        if int(now_s) != self._second:
+            self._second, self._received = int(now_s), 0
+        self._received += 1
+        return self._received <= messages_a_second
 
     def send_now(self, stream: str, payload: bytes) -> None:
         """Queue a message for this connection alone, such as a snapshot, and count it."""

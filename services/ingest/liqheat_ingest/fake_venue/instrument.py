@@ -86,6 +86,7 @@ class FakeInstrument:
     next_number: int = 1
     first_live_number: int = 1
     liquidations: int = 0
+    recent_liquidations: deque[FakeLiquidation] = field(default_factory=lambda: deque(maxlen=100))
     trades: deque[FakeTrade] = field(default_factory=lambda: deque(maxlen=RECENT_TRADES))
 
     @property

@@ -37,9 +37,14 @@ def venue_tiers(venue: str, profile: CoinProfile) -> tuple[Tier, ...]:
 
 
 def market_tiers(listing: Listing, profile: CoinProfile) -> tuple[Tier, ...]:
-    """Tiers of a market in the unit of its margin: USD if linear, the coin if inverse."""
+    """Tiers of a market; bounds in the unit in which its venue writes them.
+
+    USD for a linear market and coins for an inverse one; at OKX, whose bounds are sizes, coins if linear and USD if
+    inverse.
+    """
     linear = venue_tiers(listing.venue, profile)
-    if not listing.is_inverse:
+    by_size = listing.venue == "okx"
+    if listing.is_inverse == by_size:
         return linear
     steps = []
     for tier in linear:

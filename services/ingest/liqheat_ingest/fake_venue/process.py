@@ -11,16 +11,22 @@ from typing import Any
 
 from aiohttp import web
 
+from liqheat_ingest.fake_venue.binance import BinanceServer
 from liqheat_ingest.fake_venue.bybit import BybitServer
 from liqheat_ingest.fake_venue.control import Control
 from liqheat_ingest.fake_venue.listings import VENUES
+from liqheat_ingest.fake_venue.okx import OkxServer
 from liqheat_ingest.fake_venue.story_clock import StoryClock
 from liqheat_ingest.fake_venue.venue_server import VenueServer
 from liqheat_ingest.fake_venue.world import SLOT_MS, World
 from liqheat_shared.clock import now_ms
 
 HOST = "127.0.0.1"
-SERVERS: Mapping[str, type[VenueServer]] = {"bybit": BybitServer}
+SERVERS: Mapping[str, type[VenueServer]] = {
+    "binance": BinanceServer,
+    "bybit": BybitServer,
+    "okx": OkxServer,
+}
 #: Slots that are told late at most before the others get their turn.
 SLOTS_AT_ONCE = 50
 

@@ -32,7 +32,7 @@ class SecondOfMarket(NamedTuple):
 
 
 def second_of_market(
-    market: SimulatedMarket, step: MarketStep, mark_before: float, start_ms: int, random: np.random.Generator
+    market: SimulatedMarket, coin: int, step: MarketStep, mark_before: float, start_ms: int, random: np.random.Generator
 ) -> SecondOfMarket:
     """Spread a step over its second: prices go from the last mark to the new one, a tick or two around it.
 
@@ -45,8 +45,8 @@ def second_of_market(
         at_ms = _crossing_ms(mark_before, step.mark_price, closed.position.liquidation_price, start_ms)
         liquidation = _liquidation(market, closed, at_ms)
         liquidations.append(liquidation)
-        trades.append(_trade(market, at_ms, liquidation.fill_ticks, printed, random))
-    trades += _ordinary(market, step, step.prints[count:], mark_before, start_ms, random)
+        trades.append(_trade(market, coin, at_ms, liquidation.fill_ticks, printed, random))
+    trades += _ordinary(market, coin, step, step.prints[count:], mark_before, start_ms, random)
     trades.sort(key=_time)
     liquidations.sort(key=_time)
     return SecondOfMarket(trades, liquidations)
@@ -54,6 +54,7 @@ def second_of_market(
 
 def _ordinary(
     market: SimulatedMarket,
+    number: int,
     step: MarketStep,
     prints: list[Print],
     mark_before: float,
@@ -77,29 +78,33 @@ def _ordinary(
     trades = []
     for at_ms, jitter, one in zip(offsets, around, printed, strict=True):
         ticks = max(1, round((mark_before + move * at_ms / SECOND_MS) / tick) + one.aggressor * jitter)
-        trades.append(_trade(market, start_ms + at_ms, ticks, one, random))
+        trades.append(_trade(market, number, start_ms + at_ms, ticks, one, random))
     return trades
 
 
-def _trade(market: SimulatedMarket, at_ms: int, ticks: int, one: Print, random: np.random.Generator) -> PlannedTrade:
+def _trade(
+    market: SimulatedMarket, coin: int, at_ms: int, ticks: int, one: Print, random: np.random.Generator
+) -> PlannedTrade:
     """Who opened a position is in the print; the others are makers, or holders who trade without changing it."""
-    buyer = None if one.buyer is None else account_code(BUYER, one.buyer)
-    seller = None if one.seller is None else account_code(SELLER, one.seller)
+    buyer = None if one.buyer is None else account_code(BUYER, coin, one.buyer)
+    seller = None if one.seller is None else account_code(SELLER, coin, one.seller)
     return PlannedTrade(
         at_ms,
         ticks,
         one.lots,
         one.aggressor,
-        _someone(market, BUYER, random) if buyer is None else buyer,
-        _someone(market, SELLER, random) if seller is None else seller,
+        _someone(market, coin, BUYER, random) if buyer is None else buyer,
+        _someone(market, coin, SELLER, random) if seller is None else seller,
     )
 
 
-def _someone(market: SimulatedMarket, side: int, random: np.random.Generator) -> int:
+def _someone(market: SimulatedMarket, coin: int, side: int, random: np.random.Generator) -> int:
     if random.random() < 0.5:
         return maker_code(int(random.integers(MAKERS)))
     book = market.longs if side == BUYER else market.shorts
-    return account_code(side, int(book.accounts[int(random.integers(book.count))])) if book.count else maker_code(0)
+    if not book.count:
+        return maker_code(0)
+    return account_code(side, coin, int(book.accounts[int(random.integers(book.count))]))
 
 
 def _liquidation(market: SimulatedMarket, closed: Liquidated, at_ms: int) -> FakeLiquidation:

@@ -144,9 +144,10 @@ class VenueServer(ABC):
 
     async def _serve_socket(self, request: web.Request) -> web.StreamResponse:
         loop = asyncio.get_running_loop()
-        if loop.time() < self.faults.refuse_until_s:
+        status = 503 if loop.time() < self.faults.refuse_until_s else self.refuses_socket(loop.time())
+        if status is not None:
             self.ledger.request("socket refused")
-            return web.Response(status=503, text="Service Unavailable")
+            return web.Response(status=status, text="refused", headers={"Retry-After": "1"})
         socket = web.WebSocketResponse(
             compress=False, autoping=False, heartbeat=self.heartbeat_s, max_msg_size=MAX_MESSAGE_BYTES
         )
@@ -172,6 +173,11 @@ class VenueServer(ABC):
         finally:
             self._forget(connection)
         return socket
+
+    def refuses_socket(self, now_s: float) -> int | None:
+        """Status for a client that connects too often, None where it may."""
+        del now_s
+        return None
 
     def _forget(self, connection: Connection) -> None:
         self.connections.pop(connection, None)

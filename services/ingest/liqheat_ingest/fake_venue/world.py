@@ -51,6 +51,7 @@ class _Plan:
 
 @dataclass(slots=True)
 class _Coin:
+    order: int
     profile: CoinProfile
     path: PricePath
     plans: list[_Plan]
@@ -106,6 +107,13 @@ class World:
         """Markets that a venue lists now."""
         return [one for one in self.by_venue[venue].values() if one.is_listed]
 
+    def of_coin(self, venue: str, order: int) -> FakeInstrument | None:
+        """The linear market of the coin of that order, None where there is none."""
+        if not 0 <= order < len(self._coins):
+            return None
+        found = (plan.instrument for plan in self._coins[order].plans)
+        return next((one for one in found if one.listing.venue == venue and not one.listing.is_inverse), None)
+
     def find(self, venue: str, symbol: str) -> FakeInstrument | None:
         """A market that is listed, by the venue's own symbol."""
         one = self.by_venue[venue].get(symbol)
@@ -149,7 +157,7 @@ class World:
             plan.mark_before, plan.start_ms = market.mark_price, start_ms
             step = market.step(coin.index_after, 1.0, coin.path.volatility_factor)
             plan.mark_after = step.mark_price
-            second = second_of_market(market, step, plan.mark_before, start_ms, plan.random)
+            second = second_of_market(market, coin.order, step, plan.mark_before, start_ms, plan.random)
             plan.trades, plan.liquidations = second.trades, second.liquidations
             forced = sum((-1 if x.side == "long" else 1) * x.position.lots for x in step.liquidated)
             forced_usd += forced * market.quantity_base(1.0, step.mark_price) * step.mark_price
@@ -175,7 +183,7 @@ class World:
                 plans.append(_Plan(one, random, mark_before=profile.price, mark_after=profile.price))
         path = PricePath(profile.price, profile.annual_volatility, np.random.default_rng(seeds[1]))
         first_ms = self.start_ms + order % PHASES * SLOT_MS
-        return _Coin(profile, path, plans, first_ms, profile.price, profile.price)
+        return _Coin(order, profile, path, plans, first_ms, profile.price, profile.price)
 
     def _instrument(
         self, profile: CoinProfile, listing: Listing, prices: PriceHistory, seed: list[int], positions: int
@@ -200,6 +208,7 @@ class World:
             inverse_lot_usd=lot_usd,
             first_positions=(standing[0], standing[1]),
             positions_per_side=positions,
+            tiers_by_size=listing.venue == "okx",
         )
         daily_lots = profile.daily_volume_usd * venue.share / market.quantity_base(1.0, profile.price) / profile.price
         ticks = round(profile.price / profile.tick_size)
@@ -237,6 +246,7 @@ def _publish(plan: _Plan, slot_end_ms: int) -> SlotOf | None:
     if not due and not closed:
         return None
     plan.instrument.liquidations += len(closed)
+    plan.instrument.recent_liquidations.extend(closed)
     return SlotOf(plan.instrument, number_trades(plan.instrument, due), closed)
 
 

@@ -46,6 +46,21 @@ def isolated_liquidation_price(
     return price
 
 
+def tier_of_size(quantity: float, tiers: Sequence[Tier]) -> Tier:
+    """The tier of a size where bounds are sizes, not notionals, and a tier's rate holds for the whole position.
+
+    Examples
+    --------
+    >>> from liqheat_ingest.margin_tables import tiers
+    >>> tier_of_size(20.0, tiers((10.0, 0.004, 100), (None, 0.01, 50)))[2:4]
+    (0.01, 0.0)
+    """
+    for tier in tiers:
+        if tier.notional_cap_usd is None or quantity <= tier.notional_cap_usd:
+            break
+    return tier._replace(notional_cap_usd=None, maintenance_amount_usd=0.0)
+
+
 def isolated_inverse_liquidation_price(
     side: int, quantity_usd: float, entry_price: float, leverage: float, tiers: Sequence[Tier]
 ) -> float:

@@ -98,6 +98,8 @@ class SimulatedMarket:
         around the price, and only the greatest leverage of all is a limit.
     positions_per_side : int
         About how many positions there are.
+    tiers_by_size : bool
+        Bounds of the tiers are sizes (coins, or USD if inverse), and a tier's rate holds for all of a position.
     """
 
     def __init__(
@@ -110,6 +112,7 @@ class SimulatedMarket:
         inverse_lot_usd: float | None = None,
         first_positions: tuple[Sequence[FirstPosition], Sequence[FirstPosition]] | None = None,
         positions_per_side: int = POSITIONS_PER_SIDE,
+        tiers_by_size: bool = False,
     ) -> None:
         self.coin = coin
         self.venue = venue
@@ -122,6 +125,7 @@ class SimulatedMarket:
             rule = isolated_inverse_liquidation_price
         self.longs = PositionBook(+1, lot_size, tiers, rule)
         self.shorts = PositionBook(-1, lot_size, tiers, rule)
+        self.longs.tiers_by_size = self.shorts.tiers_by_size = tiers_by_size
         self.mark_price = coin.price
         self.funding_rate = 0.0001
         self._basis = 0.0

@@ -13,6 +13,7 @@ from liqheat_ingest.margin_tables import Tier
 from liqheat_ingest.market_simulation.liquidation_price import (
     isolated_inverse_liquidation_price,
     isolated_liquidation_price,
+    tier_of_size,
 )
 
 
@@ -58,6 +59,8 @@ class PositionBook:
         self._liquidation_price = liquidation_price
         #: Whether an opening's leverage is cut to what its tier allows, as venues do.
         self.limits_leverage = False
+        #: Whether bounds of tiers are sizes (of the lots' unit), and a tier's rate holds for all of a position.
+        self.tiers_by_size = False
         self._is_inverse = liquidation_price is isolated_inverse_liquidation_price
         self._next_account = 0
         self.count = 0
@@ -118,11 +121,15 @@ class PositionBook:
 
     def liquidation_price_of(self, lots: int, entry_price: float, leverage: float) -> float:
         """Mark price that would liquidate such a position; 0: none."""
-        return self._liquidation_price(self.side, lots * self.lot_size_base, entry_price, leverage, self.tiers)
+        quantity = lots * self.lot_size_base
+        tiers = (tier_of_size(quantity, self.tiers),) if self.tiers_by_size else self.tiers
+        return self._liquidation_price(self.side, quantity, entry_price, leverage, tiers)
 
     def max_leverage(self, lots: int, entry_price: float) -> float:
         """What the tier of so many lots allows."""
         notional = lots * self.lot_size_base
+        if self.tiers_by_size:
+            return tier_of_size(notional, self.tiers).max_leverage
         notional = notional / entry_price if self._is_inverse else notional * entry_price
         for tier in self.tiers:
             if tier.notional_cap_usd is None or notional <= tier.notional_cap_usd:
