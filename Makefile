@@ -1,7 +1,7 @@
 # Everything starts here: `make up` shows a live map, `make test` proves it. Needs python3 (3.11 or later) and make.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-SOURCE ?= simulator
+SOURCE ?=
 SPEED ?= 1
 PORT ?=
 
@@ -41,8 +41,8 @@ $(STATIC)/index.html: .local/npm.stamp $(shell find $(WEB)/src $(WEB)/public $(W
 
 web: $(STATIC)/index.html ## build the page
 
-up: setup web ## a live map on this machine (SOURCE=simulator|replay:PATH SPEED=1|60|max PORT=8080)
-	@exec .venv/bin/liqheat up --source '$(SOURCE)' --speed '$(SPEED)' $(if $(PORT),--port '$(PORT)')
+up: setup web ## a live map on this machine (SOURCE=live|simulator|replay:PATH SPEED=1|60|max PORT=8080)
+	@exec .venv/bin/liqheat up $(if $(SOURCE),--source '$(SOURCE)') --speed '$(SPEED)' $(if $(PORT),--port '$(PORT)')
 
 lint: setup
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/lint-imports --verbose >/dev/null || .venv/bin/lint-imports

@@ -25,7 +25,12 @@ class Up(Command):
     """Run everything on this machine, broker and Redis included, until Ctrl-C: a live map in the browser."""
 
     def arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--source", type=_source, default="simulator", help="simulator (default) or replay:PATH")
+        parser.add_argument(
+            "--source",
+            type=_source,
+            default="auto",
+            help="live, simulator or replay:PATH (default: live, and fake venues if no venue can be reached)",
+        )
         parser.add_argument("--speed", type=_speed, default="1", help="1 (default), a factor such as 60, or max")
         parser.add_argument("--port", type=_port, help="of the page and the api; default 8080, or any if it is taken")
         parser.add_argument("--keep", action="store_true", help="go on from the data of the last time")
@@ -73,7 +78,7 @@ def _end_at_once(*_: object) -> None:
 
 
 def _source(text: str) -> str:
-    if text in ("simulator", "live"):
+    if text in ("auto", "simulator", "live"):
         return text
     kind, colon, path = text.partition(":")
     if kind != "replay" or not colon or not path:

@@ -35,6 +35,21 @@ def free_ports(count: int) -> list[int]:
             probe.close()
 
 
+def free_block(count: int, tries: int = 100) -> int:
+    """First of so many loopback ports in a row that nobody listens on.
+
+    Raises
+    ------
+    OSError
+        None was found.
+    """
+    for _ in range(tries):
+        [first] = free_ports(1)
+        if first + count <= 65_535 and all(is_free(port) for port in range(first, first + count)):
+            return first
+    raise OSError(f"no {count} free ports in a row")
+
+
 def free_port(preferred: int | None = None) -> int:
     """The preferred port if it is free, else any free one."""
     if preferred is not None and is_free(preferred):

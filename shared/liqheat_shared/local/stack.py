@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from liqheat_shared.local.kafka_server import KafkaServer
-from liqheat_shared.local.ports import LOOPBACK, free_ports, is_free
+from liqheat_shared.local.ports import LOOPBACK, free_block, free_ports, is_free
 from liqheat_shared.local.redis_server import RedisServer
 from liqheat_shared.local.settings import UpSettings
 from liqheat_shared.local.supervisor import ChildSpec
@@ -22,6 +22,9 @@ SERVICES: dict[str, str] = {
     "api": "liqheat_api.server",
     "ingest": "liqheat_ingest.start",
 }
+#: Loads what the live source needs, ccxt above all, while the broker starts.
+LIVE_MODULE = "liqheat_ingest.live_run"
+FAKE_VENUES = ("binance", "bybit", "okx", "hyperliquid")
 #: Not needed for the first map and slow to load: it would take the processor from the broker's start.
 LOADED_LATE = ("clusterer",)
 USUAL_PORTS = {"kafka": 9092, "kafka controller": 9093, "redis": 6379, "api": 8080}
@@ -40,6 +43,8 @@ class Ports:
     redis: int
     api: int
     metrics: Mapping[str, int]
+    #: First of five in a row: the control of the fake venues, then one for each venue.
+    fake_venue: int
     moved: tuple[str, ...] = ()
 
 
@@ -66,7 +71,15 @@ def choose_ports(api_port: int | None) -> Ports:
         if chosen[name] != port:
             moved.append(f"port {port} is taken: {name} listens on {chosen[name]}")
     metrics = {service: spare.pop() for service in SERVICES}
-    return Ports(chosen["kafka"], chosen["kafka controller"], chosen["redis"], chosen["api"], metrics, tuple(moved))
+    return Ports(
+        chosen["kafka"],
+        chosen["kafka controller"],
+        chosen["redis"],
+        chosen["api"],
+        metrics,
+        free_block(1 + len(FAKE_VENUES)),
+        tuple(moved),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +88,10 @@ class StackPlan:
 
     Parameters
     ----------
-    gate : Path
-        Appears when the topics are there; services load meanwhile and wait for it.
+    source : str
+        What ingest publishes, or ``auto``: to be decided by :meth:`decided`.
+    fake_venues : bool
+        The live source speaks to fake venues on this machine.
     """
 
     settings: UpSettings
@@ -84,6 +99,7 @@ class StackPlan:
     ports: Ports
     source: str
     speed: str
+    fake_venues: bool = False
 
     @property
     def gate(self) -> Path:
@@ -94,6 +110,10 @@ class StackPlan:
     def log_dir(self) -> Path:
         """Folder of the log files."""
         return self.folder / "logs"
+
+    def decided(self, source: str, *, fake_venues: bool = False) -> StackPlan:
+        """The plan with its source."""
+        return replace(self, source=source, fake_venues=fake_venues)
 
     def kafka(self) -> KafkaServer:
         """The broker."""
@@ -131,6 +151,11 @@ class StackPlan:
         if service in ("estimator", "clusterer"):
             # Static membership: a worker that died has its partitions back as soon as it is started again.
             own[f"LIQHEAT_{service.upper()}_INSTANCE_ID"] = "one-machine"
+        if service == "ingest" and self.fake_venues:
+            addresses = (f"http://{LOOPBACK}:{self.ports.fake_venue + 1 + i}" for i in range(len(FAKE_VENUES)))
+            endpoints = (f"{venue}={address}" for venue, address in zip(FAKE_VENUES, addresses, strict=True))
+            own["LIQHEAT_INGEST_LIVE_ENDPOINTS"] = ",".join(endpoints)
+            own["LIQHEAT_INGEST_LIVE_VENUES"] = ",".join(FAKE_VENUES)
         # Compiled modules are kept whatever the shell says: the second start is seconds faster.
         inherited.pop("PYTHONDONTWRITEBYTECODE", None)
         # A thread pool a process for small matrices costs memory and, on few cores, time.
@@ -150,6 +175,7 @@ class StackPlan:
     def service_specs(self) -> list[ChildSpec]:
         """Our own processes. Only the api serves without topics: it reads Redis alone."""
         options = {"ingest": ["--source", self.source, "--speed", self.speed]}
+        modules = SERVICES | ({"ingest": LIVE_MODULE} if self.source == "live" else {})
         return [
             ChildSpec(
                 name,
@@ -166,5 +192,11 @@ class StackPlan:
                 # A replay ends; the map it made stays.
                 finishes=name == "ingest",
             )
-            for name, module in SERVICES.items()
+            for name, module in modules.items()
         ]
+
+    def fake_venue_spec(self) -> ChildSpec:
+        """The fake venues, on ports that ingest is told."""
+        command = [sys.executable, "-m", "liqheat_shared.local.held_start", os.devnull, "liqheat_ingest.commands"]
+        options = ["fake-venue", "--port", str(self.ports.fake_venue)]
+        return ChildSpec("fake-venue", [*command, *options], self.environment("ingest"), quiet=True)

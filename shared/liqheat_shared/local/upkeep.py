@@ -23,6 +23,7 @@ from liqheat_shared.local.prepare import is_needed
 from liqheat_shared.local.running import RunningStack, StackFolder
 from liqheat_shared.local.stack import LOADED_LATE, StackPlan
 from liqheat_shared.local.supervisor import Child, ChildSpec, Supervisor
+from liqheat_shared.local.venue_probe import probe_venues
 
 _POLL_SECONDS = 0.1
 _BROKER_SECONDS = 90.0
@@ -84,17 +85,40 @@ class Upkeep:
             await asyncio.to_thread(shutil.rmtree, plan.folder / "kafka" / "data", ignore_errors=True)
         self._held.record(self._as_running())
         kafka = plan.kafka()
-        if is_needed():
-            await self._prepare(supervisor)
-        await asyncio.to_thread(kafka.prepare)
-        late = [spec for spec in plan.service_specs() if spec.name in LOADED_LATE]
-        for spec in [*plan.server_specs(), *plan.service_specs()]:
-            if spec not in late:
-                supervisor.add(spec)
-        await self._topics()
-        for spec in late:
+        deciding = asyncio.create_task(self._decide())
+        try:
+            if is_needed():
+                await self._prepare(supervisor)
+            await asyncio.to_thread(kafka.prepare)
+            later = (*LOADED_LATE, "ingest")
+            for spec in [*plan.server_specs(), *plan.service_specs()]:
+                if spec.name not in later:
+                    supervisor.add(spec)
+            starting = asyncio.create_task(self._topics())
+            self._plan = plan = await deciding
+            if plan.fake_venues:
+                supervisor.add(plan.fake_venue_spec())
+            specs = {spec.name: spec for spec in plan.service_specs() if spec.name in later}
+            supervisor.add(specs.pop("ingest"))
+            await starting
+        finally:
+            deciding.cancel()
+        for spec in specs.values():
             supervisor.add(spec)
         await self._until_readable()
+
+    async def _decide(self) -> StackPlan:
+        """What is shown: the venues if one can be reached, else fake venues. Only where nobody said."""
+        plan, settings = self._plan, self._plan.settings
+        if plan.source != "auto":
+            return plan
+        found = await probe_venues(settings.up_venue_hosts.split(","), settings.up_venue_timeout_s)
+        if found.reached is not None:
+            self._tell(f"{found.reached} answers: the map is live")
+            return plan.decided("live")
+        self._console.say(f"no venue can be reached from here ({found.sentence})")
+        self._console.say("FAKE VENUES take their place: the page says SIMULATED, and nothing on it is real")
+        return plan.decided("live", fake_venues=True)
 
     async def _prepare(self, supervisor: Supervisor) -> None:
         command = [sys.executable, "-m", "liqheat_shared.local.prepare"]

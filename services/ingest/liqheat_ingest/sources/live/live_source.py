@@ -14,6 +14,7 @@ from liqheat_ingest.instruments import InstrumentSpec, instrument_fields
 from liqheat_ingest.raw import RawMessage
 from liqheat_ingest.readings import Market, SourceError
 from liqheat_ingest.sources.live.account_polling import AccountPolling
+from liqheat_ingest.sources.live.backoff import Backoff
 from liqheat_ingest.sources.live.cold_start import ColdStart
 from liqheat_ingest.sources.live.feed_watch import Stream
 from liqheat_ingest.sources.live.options import LiveOptions
@@ -30,7 +31,7 @@ from liqheat_shared.contracts.base import Phase
 
 SKEW_EVERY_S = 60.0
 BOOKS_EVERY_S = 2.0
-#: A venue that did not answer is tried again after so long.
+#: A venue that did not answer is tried again after so long at most.
 RETRY_VENUE_S = 15.0
 
 
@@ -102,11 +103,21 @@ class LiveSource:
     # ---- its life
 
     async def start(self) -> None:
-        """Learn the instruments, choose the coins, begin everything. Raises SourceError if no venue answers."""
-        await asyncio.gather(*(self._learn(run) for run in self.runs.values()))
-        answering = [run for venue, run in self.runs.items() if venue not in self.failures]
-        if not answering:
-            raise SourceError("no venue can be reached: " + "; ".join(self.failures.values()))
+        """Wait for a venue to answer, choose the coins, begin everything.
+
+        Raises
+        ------
+        SourceError
+            None of the chosen coins is listed.
+        """
+        pauses = Backoff(0.5, RETRY_VENUE_S, random.SystemRandom().random)
+        while True:
+            await asyncio.gather(*(self._learn(run) for run in self.runs.values()))
+            answering = [run for venue, run in self.runs.items() if venue not in self.failures]
+            if answering:
+                break
+            self._say("no venue can be reached; trying again")
+            await asyncio.sleep(pauses.next_s())
         sizes = await self._sizes(answering)
         listed = {entry.market.coin for run in answering for entry in run.listed()}
         self._coins = self.options.choice.choose(sizes, listed)
@@ -141,6 +152,7 @@ class LiveSource:
     # ---- steps
 
     async def _learn(self, run: VenueRun) -> None:
+        self.failures.pop(run.venue, None)
         try:
             await run.load_instruments()
             if not run.listed():
@@ -193,8 +205,9 @@ class LiveSource:
 
     async def _come_later(self, run: VenueRun) -> None:
         """A venue that did not answer at the start joins when it does."""
+        pauses = Backoff(1.0, RETRY_VENUE_S, random.SystemRandom().random)
         while run.venue in self.failures:
-            await asyncio.sleep(RETRY_VENUE_S)
+            await asyncio.sleep(pauses.next_s())
             try:
                 await run.load_instruments()
             except RestFailed as error:
