@@ -98,15 +98,23 @@ def compose_processes() -> list[Process]:
     ]
 
 
+_POD_INDEX = "metadata.labels['apps.kubernetes.io/pod-index']"
+
+
 def _environment(container: dict[str, Any], maps: dict[str, dict[str, str]], pod: str) -> dict[str, str]:
     environment: dict[str, str] = {}
+    own: dict[str, str] = {}
     for source in container.get("envFrom", []):
         if "configMapRef" in source:
             environment |= maps[source["configMapRef"]["name"]]
     for variable in container.get("env", []):
         if "value" in variable:
-            environment[variable["name"]] = variable["value"]
+            value = variable["value"]
+            for name, known in own.items():
+                value = value.replace(f"$({name})", known)
+            own[variable["name"]] = value
         else:
-            assert variable["valueFrom"] == {"fieldRef": {"fieldPath": "metadata.name"}}
-            environment[variable["name"]] = pod
-    return environment
+            own[variable["name"]] = {"metadata.name": pod, _POD_INDEX: pod.rpartition("-")[2]}[
+                variable["valueFrom"]["fieldRef"]["fieldPath"]
+            ]
+    return environment | {name: value for name, value in own.items() if name.startswith("LIQHEAT_")}

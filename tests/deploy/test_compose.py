@@ -134,4 +134,4 @@ def test_volumes_and_builds_exist():
 
 
 def _ports():
-    return Ports(kafka=1, controller=2, redis=3, api=4, metrics=dict.fromkeys(UP_SERVICES, 5), moved=())
+    return Ports(kafka=1, controller=2, redis=3, api=4, metrics=dict.fromkeys(UP_SERVICES, 5), fake_venue=6, moved=())

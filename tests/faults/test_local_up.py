@@ -69,7 +69,13 @@ def specs(plan):
                   plan.environment("ingest"), finishes=True),
     ]
 
+FAKE = "import os, time; print('endpoints', os.environ['LIQHEAT_INGEST_LIVE_ENDPOINTS'], flush=True); time.sleep(600)"
+
+def fake(plan):
+    return ChildSpec("fake-venue", [sys.executable, "-c", FAKE], plan.environment("ingest"))
+
 StackPlan.service_specs = specs
+StackPlan.fake_venue_spec = fake
 raise SystemExit(run(["up", *sys.argv[1:]]))
 '''
 
@@ -86,7 +92,9 @@ class UpProcess:
                 [sys.executable, "-c", PROGRAM, *options],
                 stdout=file,
                 stderr=subprocess.STDOUT,
-                env=environment | {"LIQHEAT_UP_LOCAL_DIR": str(folder)},
+                # No venue can be reached, whatever this machine can reach.
+                env=environment
+                | {"LIQHEAT_UP_LOCAL_DIR": str(folder), "LIQHEAT_UP_VENUE_HOSTS": f"127.0.0.1:{free_port()}"},
                 start_new_session=True,
             )
 
@@ -144,9 +152,13 @@ def test_it_comes_up_and_ends_with_nothing_left(folder: Path, started: list[UpPr
     up.wait_for(f"liqheat is up: http://127.0.0.1:{port}\n")
     up.wait_for("the map shows simulated data")
     state, pids = up.state, up.pids()
-    assert pids.keys() == {"redis", "kafka", "api", "estimator", "ingest"}
+    assert pids.keys() == {"redis", "kafka", "api", "estimator", "ingest", "fake-venue"}
     assert f"broker {state['kafka_bootstrap_servers']}" in up.text
-    assert "ingest    | source ['--source', 'simulator']" in up.text
+    assert "no venue can be reached from here (127.0.0.1:" in up.text
+    assert "FAKE VENUES take their place: the page says SIMULATED" in up.text
+    assert "ingest    | source ['--source', 'live']" in up.text
+    log = folder / "logs" / "fake-venue.log"
+    assert wait_until(lambda: "endpoints binance=http://127.0.0.1:" in log.read_text(), 60)
     assert "estimating" in (folder / "logs" / "estimator.log").read_text()
     redis_port = int(state["redis_url"].rpartition(":")[2].partition("/")[0])
     assert answers_ping("127.0.0.1", redis_port)
@@ -177,6 +189,7 @@ def test_it_comes_up_and_ends_with_nothing_left(folder: Path, started: list[UpPr
 def test_a_finished_replay_leaves_the_map_up_and_a_dead_service_comes_back(
     folder: Path, started: list[UpProcess]
 ) -> None:
+    """And a source that was asked for is not replaced by another."""
     tape = folder / "tape.csv"
     tape.touch()
     up = UpProcess(folder, "--source", f"replay:{tape}", "--speed", "max")
@@ -192,6 +205,8 @@ def test_a_finished_replay_leaves_the_map_up_and_a_dead_service_comes_back(
     assert wait_until(lambda: up.pids().get("kafka", kafka) != kafka, 60)
     pids = up.pids()
     assert "ingest" not in pids
+    assert "fake-venue" not in pids
+    assert "FAKE VENUES" not in up.text
     assert up.end(signal.SIGTERM) < 10
     assert nothing_lives(pids)
 

@@ -366,7 +366,15 @@ def test_unreadable_columns_are_no_crash(serve: Serve, redis_server: str, topic_
 def test_openapi_describes_every_endpoint() -> None:
     document = build_app(build_services(ApiSettings())).openapi()
     paths = {"/v1/coins", "/v1/grids/{coin}", "/v1/heatmap/{coin}", "/v1/clusters/{coin}", "/v1/magnets/{coin}"}
-    paths |= {"/v1/stream", "/v1/liquidations/{coin}", "/v1/accuracy/{coin}", "/v1/status", "/healthz", "/readyz", "/metrics"}
+    paths |= {
+        "/v1/stream",
+        "/v1/liquidations/{coin}",
+        "/v1/accuracy/{coin}",
+        "/v1/status",
+        "/healthz",
+        "/readyz",
+        "/metrics",
+    }
     assert set(document["paths"]) == paths
     for operations in document["paths"].values():
         assert operations["get"]["summary"]

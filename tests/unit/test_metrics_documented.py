@@ -88,7 +88,9 @@ def test_the_code_asks_for_metrics_that_its_process_has_and_by_their_kind():
     wrong = [
         f"{where}: {name} as {kind}"
         for package, kind, name, where in uses
-        if name not in SPECS or SPECS[name].kind != kind.replace("tally", "histogram") or not set(SPECS[name].processes) & PROCESSES[package]
+        if name not in SPECS
+        or SPECS[name].kind != kind.replace("tally", "histogram")
+        or not set(SPECS[name].processes) & PROCESSES[package]
     ]
     assert wrong == []
 
