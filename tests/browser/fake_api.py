@@ -18,6 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 from fake_market import COINS, SCOPES, History, centre_bin, clusters_of, codes, simulate
+from fake_record import Verdict, record_answer
 
 from liqheat_shared.contracts.heatmap_columns import TIMEFRAME_MS, Timeframe
 from liqheat_shared.contracts.liquidation_grids import BIN_WIDTH
@@ -44,6 +45,9 @@ class FakeApi:
         self.backfilling = False
         self.columns_limit: int | None = None
         self.away_for_data = False
+        #: What the record says of the map.
+        self.record: Verdict = "ahead"
+        self.reported_share: float | None = 0.06
         self.requests: list[str] = []
         #: Path and Last-Event-ID of every stream that was opened.
         self.streams: list[tuple[str, str]] = []
@@ -110,6 +114,15 @@ class FakeApi:
                 self._notices.append((self._sequence + 1, "column", notice))
         self.notify()
         return opened
+
+    def close_record(self, coin: str, verdict: Verdict) -> None:
+        """Announce a record of 1 h; from now on the record says this of the map."""
+        self.record = verdict
+        with self._changed:
+            for scope in SCOPES:
+                notice = {"coin": coin, "scope": scope, "horizon_ms": 3_600_000}
+                self._notices.append((self._sequence + 1, "accuracy", notice))
+        self.notify()
 
     def resync(self, coin: str = "BTC") -> None:
         """Tell the clients of a coin that they missed something."""
@@ -195,7 +208,7 @@ class FakeApi:
             "members": members,
             "estimated_share": 0.66,
             "measured_share": 0.34,
-            "reported_share": 0.41,
+            "reported_share": self.reported_share,
             "coverage_share": 0.92,
             "model_version": "1",
             "history_lost": False,
@@ -300,6 +313,10 @@ class Handler(BaseHTTPRequestHandler):
             from_ms = int(query["from"]) if "from" in query else None
             timeframe: Any = query.get("timeframe", "4h")
             return self._send(200, fake.heatmap(coin, scope, timeframe, from_ms), "application/octet-stream")
+        if kind == "accuracy":
+            horizon: Any = query.get("horizon", "1h")
+            body = record_answer(coin, horizon, fake.phase, fake.data_ms(), fake.record)
+            return self._send(200, body, "application/json")
         answers = {"grids": fake.grid, "clusters": fake.clusters, "magnets": fake.magnets}
         return self._json(answers[kind](coin, scope))
 

@@ -49,15 +49,19 @@ def test_the_map_is_warm_above_and_cool_below(page: PageUnderTest) -> None:
     assert "long" in last.split()
 
 
-def test_it_fits_the_screen_and_the_map_has_three_quarters_of_it(page: PageUnderTest) -> None:
+def test_it_fits_the_screen_and_the_map_has_three_quarters_of_it(page: PageUnderTest, fake: FakeApi) -> None:
+    fake.phase = "replay"  # with a sentence across the page
     page.open()
+    expect(page.tab.locator(".record-chart")).to_be_visible()
     size = page.tab.evaluate(
         "() => [document.documentElement.scrollHeight, document.documentElement.scrollWidth,"
-        " document.querySelector('.map').getBoundingClientRect().width]"
+        " document.querySelector('.map').getBoundingClientRect().width,"
+        " document.querySelector('.side').scrollHeight - document.querySelector('.side').clientHeight]"
     )
     assert size[0] <= 900
     assert size[1] <= 1440
     assert 0.74 <= size[2] / 1440 <= 0.8
+    assert size[3] <= 0, "the panels scroll"
 
 
 def test_coin_scope_and_timeframe_change_the_address_and_the_data(page: PageUnderTest, fake: FakeApi) -> None:
@@ -231,14 +235,14 @@ def test_a_partial_map_names_what_is_missing(page: PageUnderTest, fake: FakeApi)
 def test_every_state_has_a_colour_of_its_own(page: PageUnderTest) -> None:
     page.open()
     colours = page.tab.evaluate(
-        """() => ['live', 'simulated', 'replay', 'backfill', 'stale', 'partial'].map(kind => {
+        """() => ['live', 'simulated', 'replay', 'backfill', 'stale', 'partial', 'doubt'].map(kind => {
           const badge = document.createElement('span');
           badge.className = `badge ${kind}`;
           document.body.append(badge);
           return getComputedStyle(badge).color;
         })"""
     )
-    assert len(set(colours)) == 6, colours
+    assert len(set(colours)) == 7, colours
 
 
 def test_old_data_is_stale_and_the_map_fades_until_new_data_comes(page: PageUnderTest, fake: FakeApi) -> None:
@@ -386,6 +390,58 @@ def test_a_chance_of_touch_is_never_without_its_base_rate(page: PageUnderTest) -
     for text in texts:
         assert re.fullmatch(r"\d{1,3}\s% / base (\d{1,3}\s%|–)", text), text
     assert any(text.endswith("base –") for text in texts)
+
+
+def test_the_record_says_how_good_the_map_was(page: PageUnderTest, fake: FakeApi) -> None:
+    page.open()
+    record = page.tab.locator("#record")
+    expect(record.locator(".verdict")).to_have_text("Beats the best simple forecast")
+    expect(record.locator(".comparison")).to_have_text(
+        re.compile(r"^Explains 69\s% of swings, unswept levels 58\s%: \+11")
+    )
+    expect(record).to_contain_text("$0.94 came true per $1 expected")
+    expect(record).to_contain_text("binance, bybit, okx report, most only a part")
+    expect(record.locator(".calibration-chart title")).to_have_count(10)
+    hours = record.locator(".hour")
+    expect(hours).to_have_count(48)
+    pair = r"\$[\d.]+(\s[KMB])? → \$[\d.]+(\s[KMB])?"
+    expect(record.locator(".pairs")).to_have_text(re.compile(rf"\d\d:00\s*▲ {pair}\s*▼ {pair}"))
+    newest = record.locator(".when").inner_text()
+    hours.nth(24).hover()
+    expect(record.locator(".when")).not_to_have_text(newest)
+    assert "reported" in (hours.nth(24).locator("title").text_content() or "")
+    page.tab.get_by_role("button", name="24h ahead", exact=True).click()
+    assert page.query()["horizon"] == "24h"
+    expect(hours.nth(24).locator("title")).to_contain_text("judged 24\u00a0h later")
+    page.tab.select_option("#scope", "bybit")
+    expect(record.locator(".record-notes")).to_have_text("For all venues together.")
+    assert any("/v1/accuracy/BTC?horizon=4h" in path for path in fake.requests)
+    assert page.console_errors == []
+
+
+def test_a_record_that_fails_is_a_warning_across_the_page(page: PageUnderTest, fake: FakeApi) -> None:
+    page.open()
+    expect(page.tab.locator(".badge")).to_have_text("LIVE")
+    fake.close_record("BTC", "alarm")
+    expect(page.tab.locator("#record .verdict")).to_have_text("Worse than the best simple forecast")
+    expect(page.tab.locator(".badge").first).to_have_text("WEAK RECORD")
+    expect(page.tab.locator("#notice")).to_contain_text("Do not rely on where it puts its dollars")
+
+
+def test_what_is_too_early_to_say_is_not_said(page: PageUnderTest, fake: FakeApi) -> None:
+    fake.record, fake.reported_share = "early", None
+    page.open()
+    record = page.tab.locator("#record")
+    expect(record.locator(".verdict")).to_have_text("Too early to say")
+    expect(record).to_contain_text("Calibration: too early to say")
+    expect(page.tab.locator("#standing .standing")).to_have_count(3)
+    expect(page.tab.locator("#standing")).not_to_contain_text("report")
+    fake.record, fake.reported_share = "none", 0.06
+    fake.resync()
+    expect(record).to_contain_text("No record yet")
+    expect(page.tab.locator("#standing")).to_contain_text(
+        re.compile(r"Venues are expected to report about 6\s% of this")
+    )
 
 
 def test_a_phone_shows_the_map_first_and_never_scrolls_sideways(browser: Browser, fake: FakeApi) -> None:

@@ -9,7 +9,8 @@ import { MarketSession, type Part } from "./market_session.ts";
 import { emptySentence } from "./model/empty_state.ts";
 import { formatPrice, longPrice, longUsd } from "./model/format.ts";
 import { judge } from "./model/honesty.ts";
-import { AGGREGATED, formatState, parseState, type ViewState } from "./model/url_state.ts";
+import { AGGREGATED, alarmSentence } from "./model/record.ts";
+import { formatState, parseState, type ViewState } from "./model/url_state.ts";
 import { Choices } from "./ui/choices.ts";
 import { ClusterList } from "./ui/cluster_list.ts";
 import { byId, setText } from "./ui/dom.ts";
@@ -17,6 +18,7 @@ import { Foot } from "./ui/foot.ts";
 import { Guide } from "./ui/guide.ts";
 import { HonestyBadges } from "./ui/honesty_badges.ts";
 import { MagnetList } from "./ui/magnet_list.ts";
+import { RecordPanel } from "./ui/record_panel.ts";
 import { StandingTable } from "./ui/standing_table.ts";
 
 const COINS_EVERY_MS = 15_000;
@@ -32,6 +34,10 @@ export class App {
   private readonly clusterList: ClusterList;
   private readonly magnetList = new MagnetList();
   private readonly standing = new StandingTable();
+  private readonly recordPanel = new RecordPanel((horizon) => {
+    this.go({ horizon });
+    this.showAges();
+  });
   private readonly badges = new HonestyBadges();
   private readonly foot = new Foot();
   private readonly mark = byId("mark");
@@ -134,7 +140,7 @@ export class App {
     if (session.clusters === null) {
       this.clusterList.showNothing("No cluster yet.");
       this.magnetList.show(null);
-      this.standing.show(null);
+      this.standing.show(null, null);
       setText(this.mark, "");
     }
     this.showAges();
@@ -168,7 +174,7 @@ export class App {
     const grid = this.session?.grid ?? null;
     if (grid === null) return;
     this.screen.showGrid();
-    this.standing.show(this.screen.standing);
+    this.standing.show(this.screen.standing, grid.provenance.reported_share);
     setText(this.mark, formatPrice(grid.mark_price));
     this.mark.title = `Mark price ${longPrice(grid.mark_price)}. Open interest ${longUsd(grid.open_interest_usd)}`;
     this.showClusters();
@@ -205,10 +211,13 @@ export class App {
         cadenceMs: grid.cadence_ms,
         provenance: grid.provenance,
       },
+      alarm: alarmSentence(session?.record.all() ?? []),
       serverNowMs,
       silentMs: session === null ? 0 : performance.now() - session.gridArrivedMs,
     });
     this.badges.show(verdict);
+    const { horizon, scope } = this.state;
+    this.recordPanel.show(session?.record.answer(horizon) ?? null, horizon, scope, grid?.phase ?? null, serverNowMs);
     const ageMs = grid !== null && (grid.phase === "live" || grid.phase === "backfill") ? serverNowMs - grid.event_time_ms : 0;
     this.foot.show(grid?.provenance ?? null, Math.max(0, ageMs));
     const sentence = emptySentence({

@@ -2,14 +2,15 @@
 
 import { ApiRefusal, type Api } from "./io/api.ts";
 import { LiveStream } from "./io/stream.ts";
-import type { ClusterList, ColumnNotice, Grid, MagnetList, StreamStatus } from "./io/wire.ts";
+import type { AccuracyNotice, ClusterList, ColumnNotice, Grid, MagnetList, StreamStatus } from "./io/wire.ts";
+import { MapRecord } from "./map_record.ts";
 import { closedUntilMs, mergeHistory, type HeatHistory } from "./model/heat_history.ts";
 import { MalformedHeatmap } from "./model/heatmap_wire.ts";
 import { addTick, candleAt, joinCandles, type CandleValues, type Tick } from "./model/open_candle.ts";
 import { backOffMs } from "./model/sse_parser.ts";
 import { columnOpenMs, SEED_TIMEFRAME, TIMEFRAME_MS, type Timeframe } from "./model/timeframes.ts";
 
-export type Part = "history" | "grid" | "clusters" | "magnets" | "connection";
+export type Part = "history" | "grid" | "clusters" | "magnets" | "record" | "connection";
 
 /** Several columns that close together are fetched by one request. */
 const COLUMN_DELAY_MS = 250;
@@ -26,6 +27,7 @@ export class MarketSession {
   openTimeMs = 0;
   clusters: ClusterList | null = null;
   magnets: MagnetList | null = null;
+  readonly record: MapRecord;
   reachable = true;
   loading = true;
   streamOpen = false;
@@ -49,10 +51,13 @@ export class MarketSession {
     this.scope = scope;
     this.timeframe = timeframe;
     this.changed = changed;
+    this.record = new MapRecord(api, coin, this.stopped.signal, () => this.changed("record"));
   }
 
   /** Begin with what another session of the same coin and scope has, then load and follow. */
   start(previous: MarketSession | null): void {
+    if (previous?.coin === this.coin) this.record.adopt(previous.record);
+    this.record.load();
     if (previous !== null && previous.coin === this.coin && previous.scope === this.scope) {
       this.grid = previous.grid;
       this.clusters = previous.clusters;
@@ -162,7 +167,11 @@ export class MarketSession {
     } else if (name === "magnets" && this.isMine(value as MagnetList)) {
       this.magnets = value as MagnetList;
       this.changed("magnets");
-    } else if (name === "resync") void this.reload();
+    } else if (name === "accuracy") this.record.told((value as AccuracyNotice).horizon_ms);
+    else if (name === "resync") {
+      this.record.load();
+      void this.reload();
+    }
     else if (name === "status") {
       this.streamState = (value as StreamStatus).state;
       this.changed("connection");

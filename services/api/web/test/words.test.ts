@@ -51,14 +51,15 @@ test("a chance of touch is never without its base rate", () => {
 });
 
 test("the address says the state and gives it back", () => {
-  const state = { coin: "ETH", scope: "bybit", timeframe: "1h" as const, intensity: { lowUsd: 250_000, highUsd: 12_000_000 } };
+  const state = { coin: "ETH", scope: "bybit", timeframe: "1h" as const, intensity: { lowUsd: 250_000, highUsd: 12_000_000 }, horizon: "1h" as const };
   assert.equal(formatState(state), "?coin=ETH&scope=bybit&timeframe=1h&intensity=250000-12000000");
   assert.deepEqual(parseState(formatState(state)), state);
+  assert.deepEqual(parseState(formatState({ ...state, horizon: "24h" })), { ...state, horizon: "24h" });
 });
 
 test("nonsense in the address falls back to the defaults", () => {
-  const fallback = { coin: null, scope: "aggregated", timeframe: "4h", intensity: null };
-  assert.deepEqual(parseState("?coin=%3Cscript%3E&scope=../x&timeframe=9h&intensity=9-1"), fallback);
+  const fallback = { coin: null, scope: "aggregated", timeframe: "4h", intensity: null, horizon: "1h" };
+  assert.deepEqual(parseState("?coin=%3Cscript%3E&scope=../x&timeframe=9h&intensity=9-1&horizon=2h"), fallback);
   assert.deepEqual(parseState(""), fallback);
   assert.equal(parseState("?coin=btc").coin, "BTC");
 });
@@ -82,6 +83,7 @@ function situation(phase: Phase, change: Partial<Situation> = {}, provenance: Pa
     streamState: "ok",
     serverNowMs: T0 + 800,
     silentMs: 800,
+    alarm: null,
     grid: {
       phase,
       eventTimeMs: T0,
@@ -136,6 +138,12 @@ test("an incomplete map is partial and says why", () => {
   assert.deepEqual(kinds(partial), ["partial"]);
   assert.match(judge(partial).notices[0].sentence, /okx lacks trades/);
   assert.deepEqual(kinds(situation("replay", {}, { history_lost: true })), ["replay", "partial"]);
+});
+
+test("a record that warns is never called LIVE, and comes after what is graver", () => {
+  assert.deepEqual(kinds(situation("live", { alarm: "It did badly." })), ["doubt"]);
+  assert.deepEqual(kinds(situation("simulated", { alarm: "It did badly." }, { incomplete: true })), ["simulated", "partial", "doubt"]);
+  assert.match(judge(situation("live", { alarm: "It did badly." })).notices[0].sentence, /It did badly/);
 });
 
 test("one venue that still loads its history makes it backfilling", () => {

@@ -1,6 +1,7 @@
 /** Requests to the api. Every one has a timeout; the caller may cut it short. */
 
 import { decodeHeatmap, type HeatmapPart } from "../model/heatmap_wire.ts";
+import type { Accuracy, Horizon } from "../model/record.ts";
 import type { Timeframe } from "../model/timeframes.ts";
 import type { ServerClock } from "./server_clock.ts";
 import type { ClusterList, CoinList, Grid, MagnetList } from "./wire.ts";
@@ -41,6 +42,11 @@ export class Api {
 
   async magnets(coin: string, scope: string, signal: AbortSignal): Promise<MagnetList | null> {
     return orNull(json<MagnetList>(`v1/magnets/${coin}?${query({ scope })}`, signal));
+  }
+
+  /** How good the maps of a coin were: of all venues together, whatever scope is looked at. */
+  async accuracy(coin: string, horizon: Horizon, signal: AbortSignal): Promise<Accuracy | null> {
+    return orNull(json<Accuracy>(`v1/accuracy/${coin}?${query({ horizon })}`, signal));
   }
 
   /** Closed columns that opened at `fromMs` or later; without it the last ones. */

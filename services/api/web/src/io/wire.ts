@@ -113,6 +113,12 @@ export interface ColumnNotice {
   readonly open_time_ms: number;
 }
 
+/** A forecast has run its course; the answer of `/v1/accuracy` contains it. */
+export interface AccuracyNotice {
+  readonly coin: string;
+  readonly horizon_ms: number;
+}
+
 export interface StreamStatus {
   readonly state: "ok" | "stale";
   readonly age_ms: number | null;

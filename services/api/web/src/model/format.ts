@@ -74,6 +74,11 @@ export function wholePercent(fraction: number): string {
   return `${Math.round(fraction * 100)}${NARROW}%`;
 }
 
+/** 6 %, 0.4 %: a share that may be small. */
+export function sharePercent(share: number): string {
+  return share > 0 && share < 0.0095 ? percent(share) : wholePercent(share);
+}
+
 /** A probability beside its base rate, never without. */
 export function touchText(probability: number, baseRate: number | null): string {
   return `${wholePercent(probability)} / base ${baseRate === null ? NONE : wholePercent(baseRate)}`;

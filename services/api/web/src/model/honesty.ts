@@ -42,12 +42,14 @@ export interface Situation {
     readonly cadenceMs: number;
     readonly provenance: Provenance;
   } | null;
+  /** What the record of the map warns of. */
+  readonly alarm: string | null;
   readonly serverNowMs: number;
   /** Since a grid last came in. */
   readonly silentMs: number;
 }
 
-export type Kind = "live" | "away" | "stale" | "simulated" | "replay" | "backfill" | "partial" | "waiting";
+export type Kind = "live" | "away" | "stale" | "simulated" | "replay" | "backfill" | "partial" | "doubt" | "waiting";
 
 export interface Notice {
   readonly kind: Kind;
@@ -81,6 +83,7 @@ export function judge(situation: Situation): Verdict {
     const phase = phaseNotice(grid.phase, grid.eventTimeMs, grid.provenance);
     if (phase !== null) notices.push(phase);
     if (grid.provenance.incomplete || grid.provenance.history_lost) notices.push(partialNotice(grid.provenance));
+    if (situation.alarm !== null) notices.push({ kind: "doubt", label: "WEAK RECORD", sentence: situation.alarm });
   }
   const [gravest, ...others] = notices;
   if (gravest !== undefined)

@@ -1,8 +1,7 @@
 /** What the page shows, as its address says it: a link shows the same map to someone else. */
 
+import { AGGREGATED, DEFAULT_HORIZON, isHorizon, type Horizon } from "./record.ts";
 import { DEFAULT_TIMEFRAME, isTimeframe, type Timeframe } from "./timeframes.ts";
-
-export const AGGREGATED = "aggregated";
 
 /** Dollars a bin at the two handles of the intensity slider. */
 export interface IntensityUsd {
@@ -17,6 +16,8 @@ export interface ViewState {
   readonly timeframe: Timeframe;
   /** null: chosen from the data. */
   readonly intensity: IntensityUsd | null;
+  /** Of the record. */
+  readonly horizon: Horizon;
 }
 
 /** Read the query of an address. What is unknown or malformed falls back to its default. */
@@ -25,11 +26,13 @@ export function parseState(query: string): ViewState {
   const coin = (values.get("coin") ?? "").toUpperCase();
   const scope = values.get("scope") ?? AGGREGATED;
   const timeframe = values.get("timeframe") ?? "";
+  const horizon = values.get("horizon") ?? "";
   return {
     coin: /^[A-Z0-9]{1,20}$/.test(coin) ? coin : null,
     scope: /^[a-z][a-z0-9-]{0,30}$/.test(scope) ? scope : AGGREGATED,
     timeframe: isTimeframe(timeframe) ? timeframe : DEFAULT_TIMEFRAME,
     intensity: parseIntensity(values.get("intensity")),
+    horizon: isHorizon(horizon) ? horizon : DEFAULT_HORIZON,
   };
 }
 
@@ -41,6 +44,7 @@ export function formatState(state: ViewState): string {
   values.set("timeframe", state.timeframe);
   if (state.intensity !== null)
     values.set("intensity", `${round(state.intensity.lowUsd)}-${round(state.intensity.highUsd)}`);
+  if (state.horizon !== DEFAULT_HORIZON) values.set("horizon", state.horizon);
   return `?${values.toString()}`;
 }
 

@@ -6,6 +6,8 @@ import { age, formatPrice, fullTime, longPrice, longUsd, NONE, percent, shortUsd
 import { byId, make, setText, setTitle } from "./dom.ts";
 
 const PER_SIDE = 4;
+/** Beside the map nothing scrolls: a low screen leaves out the smallest of a side. */
+const LOW_SCREEN = matchMedia("(min-width: 901px) and (max-height: 979px)");
 
 interface Row {
   readonly element: HTMLElement;
@@ -25,8 +27,9 @@ export class ClusterList {
   }
 
   show(clusters: readonly Cluster[], markPrice: number, dataTimeMs: number): void {
-    const above = ladder(clusters, "short");
-    const below = ladder(clusters, "long");
+    const perSide = LOW_SCREEN.matches ? PER_SIDE - 1 : PER_SIDE;
+    const above = ladder(clusters, "short", perSide);
+    const below = ladder(clusters, "long", perSide);
     for (const id of this.rows.keys())
       if (![...above, ...below].some((cluster) => cluster.cluster_id === id)) this.rows.delete(id);
     const elements = (list: readonly Cluster[]): HTMLElement[] => list.map((cluster) => this.row(cluster, dataTimeMs).element);
@@ -87,7 +90,7 @@ export class ClusterList {
 }
 
 /** The largest of a side, the highest price first. */
-export function ladder(clusters: readonly Cluster[], side: Side, count: number = PER_SIDE): Cluster[] {
+export function ladder(clusters: readonly Cluster[], side: Side, count: number): Cluster[] {
   return clusters
     .filter((cluster) => cluster.side === side)
     .sort((a, b) => b.mass_usd - a.mass_usd)

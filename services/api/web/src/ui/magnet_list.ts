@@ -3,12 +3,13 @@
 import type { MagnetList as Magnets } from "../io/wire.ts";
 import { age, formatPrice, longUsd, NONE, percent, shortUsd, touchText } from "../model/format.ts";
 import { mainTouch, touchTitle } from "./cluster_list.ts";
-import { byId, make } from "./dom.ts";
+import { byId, make, setText } from "./dom.ts";
 
-const SHOWN = 4;
+const SHOWN = 3;
 
 export class MagnetList {
   private readonly root = byId("magnets");
+  private readonly note = byId("magnets-note");
 
   show(magnets: Magnets | null): void {
     if (magnets === null || magnets.magnets.length === 0) {
@@ -27,8 +28,8 @@ export class MagnetList {
         make("span", "touch", [text], touchTitle(magnet.touches)),
       ]);
     });
-    const within = horizon === null ? "" : `Chances within ${age(horizon)}.`;
-    this.root.replaceChildren(bias(magnets.bias ?? 0), ...rows, make("p", "none", [within]));
+    setText(this.note, `chance of touch${horizon === null ? "" : ` in ${age(horizon)}`} / base rate`);
+    this.root.replaceChildren(bias(magnets.bias ?? 0), ...rows);
   }
 }
 

@@ -1,6 +1,6 @@
 /** What would be liquidated if price moved straight by a few percent, down and up. */
 
-import { formatPrice, longUsd, percent, shortUsd } from "../model/format.ts";
+import { formatPrice, longUsd, percent, sharePercent, shortUsd } from "../model/format.ts";
 import { usdOnTheWay, type StandingMap } from "../model/standing.ts";
 import { byId, make } from "./dom.ts";
 
@@ -9,7 +9,8 @@ const MOVES = [0.02, 0.05, 0.1];
 export class StandingTable {
   private readonly root = byId("standing");
 
-  show(map: StandingMap | null): void {
+  /** `reportedShare`: part of it that venues are expected to report; it is said beside the map and never taken off it. */
+  show(map: StandingMap | null, reportedShare: number | null): void {
     if (map === null) {
       this.root.replaceChildren(make("p", "none", ["No map yet."]));
       return;
@@ -20,7 +21,10 @@ export class StandingTable {
       up: usdOnTheWay(map, map.markPrice * (1 + move)).usd,
     }));
     const largest = Math.max(1, ...rows.flatMap((row) => [row.down, row.up]));
-    this.root.replaceChildren(...rows.map((row) => this.row(map.markPrice, row.move, row.down, row.up, largest)));
+    this.root.replaceChildren(
+      ...rows.map((row) => this.row(map.markPrice, row.move, row.down, row.up, largest)),
+      ...(reportedShare === null ? [] : [reported(reportedShare)]),
+    );
   }
 
   private row(mark: number, move: number, down: number, up: number, largest: number): HTMLElement {
@@ -32,6 +36,11 @@ export class StandingTable {
       make("span", "usd short", [shortUsd(up)], `Shorts up to ${formatPrice(mark * (1 + move))}: ${longUsd(up)}`),
     ]);
   }
+}
+
+function reported(share: number): HTMLElement {
+  const title = "Most venues report only some of their liquidations, and not every position stays until it is liquidated. The dollars here are what stands.";
+  return make("p", "none", [`Venues are expected to report about ${sharePercent(share)} of this.`], title);
 }
 
 function bar(side: "long" | "short", part: number): HTMLElement {
