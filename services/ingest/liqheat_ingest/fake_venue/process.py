@@ -14,6 +14,7 @@ from aiohttp import web
 from liqheat_ingest.fake_venue.binance import BinanceServer
 from liqheat_ingest.fake_venue.bybit import BybitServer
 from liqheat_ingest.fake_venue.control import Control
+from liqheat_ingest.fake_venue.hyperliquid import HyperliquidServer
 from liqheat_ingest.fake_venue.listings import VENUES
 from liqheat_ingest.fake_venue.okx import OkxServer
 from liqheat_ingest.fake_venue.story_clock import StoryClock
@@ -26,6 +27,7 @@ SERVERS: Mapping[str, type[VenueServer]] = {
     "binance": BinanceServer,
     "bybit": BybitServer,
     "okx": OkxServer,
+    "hyperliquid": HyperliquidServer,
 }
 #: Slots that are told late at most before the others get their turn.
 SLOTS_AT_ONCE = 50
