@@ -30,6 +30,9 @@ log = logging.getLogger(__name__)
 
 #: Columns are minutes old when they come: a slow fetch saves both sides work.
 COLUMN_FETCH_WAIT_MS = 250
+COLUMN_PAUSE_SECONDS = 0.5
+#: Ten maps a second are more than eyes follow, and a live coin brings one.
+LIVE_PAUSE_SECONDS = 0.1
 STATUS_SECONDS = 2.0
 STATUS_EXPIRES_SECONDS = 10
 KAFKA_RETRY_SECONDS = 2.0
@@ -55,14 +58,20 @@ def consumers(
     group = settings.group_prefix + "projector" if grouped else None
     kept = settings.projector_events_kept
     parts = [
-        (live_projections(store.keys, kept), "", settings.projector_fetch_wait_ms),
-        (column_projections(store.keys, kept), ".columns", COLUMN_FETCH_WAIT_MS),
+        (live_projections(store.keys, kept), "", settings.projector_fetch_wait_ms, LIVE_PAUSE_SECONDS),
+        (column_projections(store.keys, kept), ".columns", COLUMN_FETCH_WAIT_MS, COLUMN_PAUSE_SECONDS),
     ]
     return [
         TopicConsumer(
-            settings, store, projections, counters, group=group and group + suffix, fetch_wait_ms=fetch_wait_ms
+            settings,
+            store,
+            projections,
+            counters,
+            group=group and group + suffix,
+            fetch_wait_ms=fetch_wait_ms,
+            pause_seconds=pause_seconds,
         )
-        for projections, suffix, fetch_wait_ms in parts
+        for projections, suffix, fetch_wait_ms, pause_seconds in parts
     ]
 
 

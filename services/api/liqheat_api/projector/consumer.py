@@ -23,10 +23,6 @@ from liqheat_shared.kafka.connection import client_options
 log = logging.getLogger(__name__)
 
 #: How often offsets are committed, for those who watch the lag of the group: positions are in Redis.
-#: More messages than this at once mean a replay or a backlog: let some more come in, since only the last grid of each
-#: coin is written, and what is not written costs little.
-BUSY_MESSAGES = 64
-BUSY_PAUSE_SECONDS = 0.04
 COMMIT_SECONDS = 1.0
 KAFKA_TIMEOUT_SECONDS = 30.0
 
@@ -58,6 +54,9 @@ class TopicConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
     ----------
     group : str or None
         Consumer group; None: all partitions, without a group.
+    pause_seconds : float
+        Values of one kind and coin that come faster than this are from a replay or a backlog. Then as much is let come
+        in: of many grids only the last is written, and many columns are put into their chunk at once.
     """
 
     def __init__(
@@ -69,6 +68,7 @@ class TopicConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
         *,
         group: str | None,
         fetch_wait_ms: int,
+        pause_seconds: float,
     ) -> None:
         self.settings = settings
         self.store = store
@@ -77,6 +77,8 @@ class TopicConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
         self.projections = {settings.topic(projection.topic): projection for projection in projections}
         self.states: dict[TopicPartition, PartitionState] = {}
         self._uncommitted: dict[TopicPartition, int] = {}
+        self._pause_seconds = pause_seconds
+        self._written_at: dict[str, float] = {}
         self.consumer = AIOKafkaConsumer(
             **client_options(settings),
             group_id=group,
@@ -138,10 +140,9 @@ class TopicConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
             batches = await self.consumer.getmany(
                 timeout_ms=min(timeout_ms, 200), max_records=self.settings.projector_batch_messages
             )
-            for partition, records in batches.items():
-                await self._handle(partition, records)
-            if sum(map(len, batches.values())) >= BUSY_MESSAGES:
-                await asyncio.sleep(BUSY_PAUSE_SECONDS)
+            hurried = [await self._handle(partition, records) for partition, records in batches.items()]
+            if any(hurried):
+                await asyncio.sleep(self._pause_seconds)
             if loop.time() >= check_at:
                 await self._check_redis()
                 check_at = loop.time() + interval_seconds
@@ -172,13 +173,14 @@ class TopicConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
         if any(last[partition] > first[partition] for partition in begin):
             log.info("reading %d partitions from their beginning", len(begin))
 
-    async def _handle(self, partition: TopicPartition, records: list[ConsumerRecord]) -> None:
+    async def _handle(self, partition: TopicPartition, records: list[ConsumerRecord]) -> bool:
+        """Project what was fetched; whether more comes than needs to be written one by one."""
         state = self.states.get(partition)
         if state is None:
-            return  # Assigned while the fetch was under way: it will be positioned first.
+            return False  # Assigned while the fetch was under way: it will be positioned first.
         if state.position is not None and records[0].offset < state.position:
             await self._begin_again(partition, records[0].offset)
-            return
+            return False
         projection = self.projections[partition.topic]
         self.counters.messages(projection.topic, len(records))
         refused: dict[int, str] = {}
@@ -197,7 +199,7 @@ class TopicConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
         if reply == "gap":
             log.warning("Redis lost data: reading %s/%d again", *partition)
             self.states.pop(partition, None)
-            return
+            return False
         state.position = end
         state.fences.update(writes.fences)
         if end >= state.history_until:
@@ -206,6 +208,15 @@ class TopicConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
         self.counters.written(writes)
         for offset, why in sorted(refused.items()):
             self.counters.refuse(projection.topic, partition.partition, offset, why)
+        return projection.merges and self._is_hurried(slots)
+
+    def _is_hurried(self, slots: Mapping[str, list[Message]]) -> bool:
+        now = asyncio.get_running_loop().time()
+        last = [self._written_at.get(slot, 0.0) for slot in slots]
+        self._written_at |= dict.fromkeys(slots, now)
+        return (
+            any(len(messages) > 1 for messages in slots.values()) or max(last, default=0.0) > now - self._pause_seconds
+        )
 
     @staticmethod
     def _slots(

@@ -67,6 +67,8 @@ class Liquidations(Appending):
 class Columns(Appending):
     """Closed columns of one timeframe, merged into their chunks."""
 
+    merges = True
+
     def __init__(self, keys: RedisKeys, events_kept: int, timeframe: Timeframe) -> None:
         super().__init__(keys, events_kept)
         self.timeframe: Timeframe = timeframe

@@ -63,6 +63,8 @@ class Projection(ABC):
     """
 
     topic: str
+    #: Whether many messages at once cost less than as many one by one.
+    merges = False
 
     def __init__(self, keys: RedisKeys, events_kept: int) -> None:
         self.keys = keys
@@ -89,6 +91,8 @@ class Projection(ABC):
 
 class Latest(Projection):
     """Only the newest message of a slot is written, and only that one is parsed."""
+
+    merges = True
 
     async def project(self, batch: Batch) -> Writes:
         writes = Writes()
