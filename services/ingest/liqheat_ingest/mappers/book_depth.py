@@ -16,8 +16,8 @@ from liqheat_ingest.raw import RawMessage
 from liqheat_ingest.readings import Fact
 from liqheat_shared.contracts.liquidation_grids import BIN_WIDTH
 
-#: Orders farther from the middle than this (e^±1) are no depth that a cascade could meet.
-MAX_BINS_FROM_MIDDLE = 1_000
+#: Orders farther from the best ones than this (about 30 %) are no depth that a cascade could meet.
+MAX_BINS_FROM_BEST = 300
 #: Levels of one side; venues send 20 to 1,000.
 MAX_LEVELS = 20_000
 DEPTH_INTERVAL_MS = 1_000
@@ -215,7 +215,7 @@ def depth_fields(bids: Levels, asks: Levels) -> dict[str, Any] | None:
     best_bid, best_ask = max(bids), min(asks)
     if best_bid >= best_ask:
         raise BadMessage("crossed-book", f"the best bid {best_bid:g} is not below the best ask {best_ask:g}")
-    lowest, highest = bids[best_bid][0] - MAX_BINS_FROM_MIDDLE, asks[best_ask][0] + MAX_BINS_FROM_MIDDLE
+    lowest, highest = bids[best_bid][0] - MAX_BINS_FROM_BEST, asks[best_ask][0] + MAX_BINS_FROM_BEST
     summed: list[dict[int, float]] = []
     for levels in (bids, asks):
         usd_of: dict[int, float] = {}
