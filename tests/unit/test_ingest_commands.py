@@ -13,7 +13,7 @@ from liqheat_shared.cli import run
     ("arguments", "sentence"),
     [
         (("replay", "NOTES"), "notes.csv: not a format that can be replayed: its first line is 'date,close'"),
-        (("replay", "EMPTY"), "the folder has no .csv or .csv.gz file"),
+        (("replay", "EMPTY"), "the folder has no .csv, .csv.gz, .jsonl or .jsonl.zst file"),
         (("replay", "NOWHERE"), "no such file or folder"),
         (("replay", "NOTES", "--day", "tomorrow"), "a day is written YYYY-MM-DD, not 'tomorrow'"),
         (("ingest", "--source", "replay:NOTES"), "not a format that can be replayed"),

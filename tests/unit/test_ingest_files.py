@@ -56,7 +56,7 @@ def test_garbage_is_refused(tmp_path: Path, content: bytes) -> None:
 
 
 def test_an_empty_folder_and_a_missing_path_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match=r"no \.csv or \.csv\.gz file"):
+    with pytest.raises(SourceError, match=r"the folder has no \.csv"):
         open_replay([tmp_path])
     with pytest.raises(SourceError, match="no such file or folder"):
         open_replay([tmp_path / "nowhere"])

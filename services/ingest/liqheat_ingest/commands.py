@@ -1,4 +1,4 @@
-"""``liqheat ingest``, ``liqheat replay`` and ``liqheat normalize``."""
+"""``liqheat ingest``, ``liqheat replay``, ``liqheat record`` and ``liqheat normalize``."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from math import inf
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from liqheat_shared.command import Command
@@ -29,10 +30,7 @@ class Ingest(Command):
             default="simulator",
             help="simulator (default), live, or replay:PATH with a file or a folder",
         )
-        parser.add_argument("--venue", nargs="+", help="live: only these venues")
-        parser.add_argument("--coins", help="live: BTC,ETH or top:50, the largest by open interest")
-        parser.add_argument("--shard", help="live: i/n, only the coins of this part of n")
-        parser.add_argument("--endpoints", help="live: venue=http://host:port,… instead of the venues' own hosts")
+        _add_live(parser)
         parser.add_argument("--speed", type=_speed, default=1.0, help="data seconds a second, or max (default 1)")
         parser.add_argument("--ingest-epoch", type=int, help="rises with every new owner of the markets (replay: 1)")
         parser.add_argument("--hours", type=float, help="simulator: end after so many hours of data time")
@@ -62,7 +60,7 @@ class Replay(Command):
     """Publish a tape of recorded files and print one JSON line about it."""
 
     def arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("path", nargs="+", help="files or folders: Tardis CSV, Binance Vision CSV, gzip or not")
+        parser.add_argument("path", nargs="+", help="files or folders: CSV of Tardis or Binance Vision, recordings")
         parser.add_argument("--speed", type=_speed, default=inf, help="data seconds a second, or max (default max)")
         parser.add_argument("--until-done", action="store_true", help="return when all is acknowledged (always so)")
         parser.add_argument("--ingest-epoch", type=int, help="default 1: a repetition is dropped by the folds")
@@ -86,6 +84,40 @@ class Replay(Command):
         elif code == INTERRUPTED:
             _say("liqheat replay: interrupted before the end of the tape")
         return code
+
+
+class Record(Command):
+    """Write the raw messages of live venues to files that replay reads; prints one JSON line at the end."""
+
+    def arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--out", required=True, type=Path, help="folder for the files, made if it is not there")
+        parser.add_argument("--hours", type=_hours, help="end after so long (default: at a signal)")
+        parser.add_argument("--max-file-mb", type=_megabytes, default=256, help="a file has as much at most (256)")
+        parser.add_argument("--max-total-mb", type=_megabytes, default=20_480, help="then the oldest go (20,480)")
+        _add_live(parser)
+        parser.add_argument("--coin", nargs="+", default=[], type=str.upper, help="only these coins")
+
+    def run(self, options: Namespace) -> int:
+        import asyncio
+
+        from liqheat_ingest.readings import SourceError
+        from liqheat_ingest.record_run import record
+        from liqheat_ingest.recording import RecordingFailed, RecordingWriter
+        from liqheat_ingest.settings import IngestSettings
+        from liqheat_shared.settings import load_settings
+
+        settings = load_settings(IngestSettings, **_live(options))
+        for_s = None if options.hours is None else options.hours * 3600
+        try:
+            writer = RecordingWriter(
+                options.out, max_file_bytes=options.max_file_mb << 20, max_total_bytes=options.max_total_mb << 20
+            )
+            recorded = asyncio.run(record(settings, writer, for_s, _say))
+        except (RecordingFailed, SourceError) as error:
+            _say(f"liqheat record: {error}")
+            return 1
+        print(json.dumps(recorded._asdict() | {"seconds": round(recorded.seconds, 3)}), flush=True)
+        return 0
 
 
 class Normalize(Command):
@@ -166,6 +198,13 @@ def _guard(work: Callable[[], IngestRun]) -> tuple[int, IngestRun | None]:
     return (INTERRUPTED if run.interrupted else 0), run
 
 
+def _add_live(parser: ArgumentParser) -> None:
+    parser.add_argument("--venue", nargs="+", help="live: only these venues")
+    parser.add_argument("--coins", help="live: BTC,ETH or top:50, the largest by open interest")
+    parser.add_argument("--shard", help="live: i/n, only the coins of this part of n")
+    parser.add_argument("--endpoints", help="live: venue=http://host:port,… instead of the venues' own hosts")
+
+
 def _add_choice(parser: ArgumentParser) -> None:
     parser.add_argument("--coin", nargs="+", default=[], type=str.upper, help="only these coins")
     parser.add_argument("--day", nargs="+", default=[], help="files: only these days, YYYY-MM-DD (UTC)")
@@ -194,6 +233,22 @@ def _speed(text: str) -> float:
         return parse_speed(text)
     except ValueError as error:
         raise ArgumentTypeError(str(error)) from None
+
+
+def _hours(text: str) -> float:
+    try:
+        hours = float(text)
+    except ValueError:
+        hours = 0.0
+    if not 0 < hours < inf:
+        raise ArgumentTypeError(f"a positive number of hours, not {text!r}")
+    return hours
+
+
+def _megabytes(text: str) -> int:
+    if not text.isdigit() or not 0 < int(text) < 1 << 24:
+        raise ArgumentTypeError(f"a number of megabytes from 1 on, not {text!r}")
+    return int(text)
 
 
 def _say(line: str) -> None:

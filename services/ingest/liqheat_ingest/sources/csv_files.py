@@ -30,6 +30,7 @@ MAX_LINE_BYTES = 1 << 20
 #: Markets in one file; more names than there are perpetuals mean a damaged column.
 MAX_MARKETS = 10_000
 _PROBE_LINES = 1_000
+_SUFFIXES = (".csv", ".csv.gz", ".jsonl", ".jsonl.zst")
 _VISION_NAME = re.compile(r"([A-Z0-9]+(?:_PERP)?)-")
 _TARDIS_NAME = re.compile(r"_(\d{4}-\d{2}-\d{2})_([A-Za-z0-9_-]+)\.csv")
 
@@ -63,7 +64,7 @@ Specs = dict[Market, InstrumentSpec]
 
 
 def find_files(path: Path) -> list[Path]:
-    """The file itself, or all ``.csv`` and ``.csv.gz`` below a folder, sorted by name.
+    """The file itself, or all ``.csv``, ``.csv.gz``, ``.jsonl`` and ``.jsonl.zst`` below a folder, sorted by name.
 
     Raises
     ------
@@ -74,9 +75,9 @@ def find_files(path: Path) -> list[Path]:
         return [path]
     if not path.is_dir():
         raise SourceError(f"{path}: no such file or folder")
-    found = sorted(p for p in path.rglob("*") if p.name.endswith((".csv", ".csv.gz")) and p.is_file())
+    found = sorted(p for p in path.rglob("*") if p.name.endswith(_SUFFIXES) and p.is_file())
     if not found:
-        raise SourceError(f"{path}: the folder has no .csv or .csv.gz file")
+        raise SourceError(f"{path}: the folder has no .csv, .csv.gz, .jsonl or .jsonl.zst file")
     return found
 
 

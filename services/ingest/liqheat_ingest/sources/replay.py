@@ -12,9 +12,19 @@ from liqheat_ingest.instruments import InstrumentSpec
 from liqheat_ingest.mappers.binance_vision import CandleJoiner, utc_ms
 from liqheat_ingest.readings import Item, Market, SourceError
 from liqheat_ingest.sources.csv_files import DataFile, Specs, find_files, probe, read, recognise, tardis_name
+from liqheat_ingest.sources.recordings import (
+    Mappers,
+    RecordingFile,
+    is_recording_name,
+    read_recording,
+    recognise_recording,
+)
 from liqheat_shared.contracts.base import Phase
 
 DAY_US = 86_400_000_000
+
+
+TapeFile = DataFile | RecordingFile
 
 
 @dataclass(slots=True)
@@ -29,15 +39,16 @@ class ReplaySource:
         Days since 1970 (UTC, by receive time) to read; empty: all.
     """
 
-    files: list[DataFile]
+    files: list[TapeFile]
     specs: Specs
+    mappers: Mappers
     refused: list[str] = field(default_factory=list)
     days: frozenset[int] = frozenset()
     phase: Phase = "replay"
 
     def items(self) -> Iterator[Item]:
         """All items in order of receive time; of equal times, in the order of the file names and lines."""
-        merged: Iterator[Any] = merge(self.files, read)
+        merged: Iterator[Any] = merge(self.files, _read)
         if self.days:
             days = self.days
             merged = (pair for pair in merged if pair[0] // DAY_US in days)
@@ -53,7 +64,8 @@ class ReplaySource:
 
     def describe(self, market: Market) -> InstrumentSpec:
         """How to read a market that an item was of."""
-        return self.specs[market]
+        spec = self.specs.get(market)
+        return self.mappers.describe(market) if spec is None else spec
 
     @property
     def broken_lines(self) -> int:
@@ -83,12 +95,16 @@ def open_replay(paths: Sequence[Path], coins: Sequence[str] = (), days: Sequence
     def wanted(market: Market) -> bool:
         return not chosen or market.coin in chosen
 
-    files: list[DataFile] = []
+    files: list[TapeFile] = []
     specs: Specs = {}
+    mappers = Mappers(wanted)
     refused: list[str] = []
     for path in paths:
         for found in find_files(path):
             try:
+                if is_recording_name(found):
+                    files.append(recognise_recording(found, mappers))
+                    continue
                 file = recognise(found, wanted, specs)
             except SourceError as error:
                 if path.is_file():
@@ -109,11 +125,11 @@ def open_replay(paths: Sequence[Path], coins: Sequence[str] = (), days: Sequence
         files = [file for file in files if file.first_us // DAY_US <= last]
         if not files:
             raise SourceError(f"{_names(paths)}: no row is of the chosen days")
-    return ReplaySource(files, specs, refused, frozenset(days))
+    return ReplaySource(files, specs, mappers, refused, frozenset(days))
 
 
 def merge(
-    files: list[DataFile], read_file: Callable[[DataFile], Iterator[tuple[int, Any]]]
+    files: list[TapeFile], read_file: Callable[[TapeFile], Iterator[tuple[int, Any]]]
 ) -> Iterator[tuple[int, Any]]:
     """Merge files by receive time, stable: of equal times the file earlier in the list comes first.
 
@@ -145,6 +161,10 @@ def merge(
                 heapq.heappush(heap, (pair[0], order, pair, rows))
                 break
             yield pair
+
+
+def _read(file: TapeFile) -> Iterator[tuple[int, Any]]:
+    return read_recording(file) if isinstance(file, RecordingFile) else read(file)
 
 
 def _may_have(file: DataFile, coins: frozenset[str], days: Sequence[int]) -> bool:
