@@ -14,8 +14,9 @@ import pytest
 
 from liqheat_ingest.mappers import mapper_of
 from liqheat_ingest.raw import RawMessage
-from liqheat_ingest.readings import Fact, Mapped, Market, Problem, Trade
-from venue_captures import bybit_liquidations, capture, force_orders
+from liqheat_ingest.readings import BrokenLine, Fact, Mapped, Market, Problem, Trade
+from liqheat_ingest.sources.replay import open_replay
+from venue_captures import FILES, bybit_liquidations, capture, existing, force_orders
 
 BTC, ETH = Market("BTC", "bybit", "BTC/USDT:USDT"), Market("ETH", "bybit", "ETH/USDT:USDT")
 
@@ -276,3 +277,17 @@ def test_bybit_liquidations_name_the_position() -> None:
     assert {fact.fields["feed_completeness"] for fact in items} == {"complete"}
     usd = sum(Decimal(entry["p"]) * Decimal(entry["v"]) for entry in entries)
     assert sum(fact.fields["notional_usd"] for fact in items) == pytest.approx(float(usd), rel=1e-12)
+
+
+def test_captures_are_replayed_as_they_are() -> None:
+    """The Bybit capture holds one connection after the other: its lines are put in order of time."""
+    source = open_replay([existing(f"{name}.jsonl.zst") for name in FILES.values()])
+    items = list(source.items())
+
+    assert not [item for item in items if isinstance(item, BrokenLine | Problem)]
+    assert [item.receive_time_ms for item in items] == sorted(item.receive_time_ms for item in items)
+    assert Counter(item.market.venue for item in items if isinstance(item, Trade)) == {
+        "bybit": 327,
+        "binance": 91,
+        "okx": 1,
+    }

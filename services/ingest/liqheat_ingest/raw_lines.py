@@ -55,6 +55,8 @@ class RawLines:
 
     def __init__(self, venue: str | None) -> None:
         self.venue = venue
+        #: Whether lines were those of a capture, which may hold one connection after the other.
+        self.is_capture = False
         self._channels: dict[str, str] = {}
 
     def read(self, line: bytes, now_ms: int) -> RawMessage | None:
@@ -68,6 +70,7 @@ class RawLines:
         value = parse_json(line)
         if value.__class__ is not dict or not _is_wrapper(value):
             return self._bare(value, now_ms)
+        self.is_capture = self.is_capture or "t" in value
         if has(value, "exchange") or value.get("t") == "header":
             self._take_header(value)
         if value.get("t") in _NO_MESSAGE:

@@ -7,7 +7,7 @@ feeds told already, and a market that has both would count its flow twice.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -30,6 +30,11 @@ PROBE_LINES = 50
 DISORDER_MS = 10_000
 #: Lines in a row that can't be read: the file is no recording.
 MAX_BROKEN_RUN = 1_000
+#: Lines of a capture that are held to put them in order.
+MAX_CAPTURE_BYTES = 512 << 20
+
+
+Outcome = tuple[int, bytes, RawMessage | BadMessage]
 
 
 class Mappers:
@@ -63,7 +68,7 @@ class RecordingFile:
     read_bytes: int = 0
     broken_lines: int = 0
     rows: int = 0
-    venues: set[str] = field(default_factory=set)
+    is_capture: bool = False
 
 
 def is_recording_name(path: Path) -> bool:
@@ -87,6 +92,7 @@ def recognise_recording(path: Path, mappers: Mappers) -> RecordingFile:
             if raw is not None:
                 file = RecordingFile(path, mappers, first_us=raw.receive_time_ms * 1000)
                 file.size_bytes = path.stat().st_size
+                file.is_capture = lines.is_capture
                 return file
             fault = "its first lines hold no message"
     except (OSError, zstandard.ZstdError) as error:
@@ -113,7 +119,6 @@ def read_recording(file: RecordingFile) -> Iterator[tuple[int, Any]]:
             yield clock_ms * 1000, _broken(file, clock_ms, number, line, fault)
             continue
         clock_ms = max(clock_ms, outcome.receive_time_ms)
-        file.venues.add(outcome.venue)
         file.rows += 1
         for item in file.mappers.of(outcome.venue).map(outcome):
             if not is_history(item):
@@ -125,7 +130,26 @@ def is_history(item: Mapped) -> bool:
     return isinstance(item, Fact) and item.stream is None and item.type in ("candle", "ticker")
 
 
-def _outcomes(file: RecordingFile) -> Iterator[tuple[int, bytes, RawMessage | BadMessage]]:
+def _outcomes(file: RecordingFile) -> Iterator[Outcome]:
+    """Number of a line, the line, and its message or what is wrong with it; in order of receive time."""
+    if not file.is_capture:
+        return _lines(file)
+    held: list[Outcome] = []
+    size = 0
+    for outcome in _lines(file):
+        size += len(outcome[1])
+        if size > MAX_CAPTURE_BYTES:
+            raise SourceError(f"{file.path}: a capture of more than {MAX_CAPTURE_BYTES} bytes can't be put in order")
+        held.append(outcome)
+    # One connection may come after the other. A line that can't be read stays with the line before it.
+    times: list[int] = []
+    for _, _, found in held:
+        known = times[-1] if times else 0
+        times.append(found.receive_time_ms if isinstance(found, RawMessage) else known)
+    return (held[index] for index in sorted(range(len(held)), key=times.__getitem__))
+
+
+def _lines(file: RecordingFile) -> Iterator[Outcome]:
     lines = RawLines(None)
     number = 0
     try:
