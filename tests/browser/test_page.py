@@ -422,9 +422,12 @@ def test_the_record_says_how_good_the_map_was(page: PageUnderTest, fake: FakeApi
 def test_a_record_that_fails_is_a_warning_across_the_page(page: PageUnderTest, fake: FakeApi) -> None:
     page.open()
     expect(page.tab.locator(".badge")).to_have_text("LIVE")
+    fake.phase, fake.incomplete = "simulated", True  # as many badges as there can be
     fake.close_record("BTC", "alarm")
     expect(page.tab.locator("#record .verdict")).to_have_text("Worse than the best simple forecast")
-    expect(page.tab.locator(".badge").first).to_have_text("WEAK RECORD")
+    expect(page.tab.locator(".badge")).to_have_text(["SIMULATED", "PARTIAL", "WEAK RECORD"])
+    assert page.tab.evaluate("() => document.documentElement.scrollWidth") <= 1440
+    assert page.tab.evaluate("() => document.querySelector('#guide-open').getBoundingClientRect().right") <= 1440
     expect(page.tab.locator("#notice")).to_contain_text("Do not rely on where it puts its dollars")
 
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { alarmSentence, calibrationText, recordNotes, recordVerdict, reportersText, type Accuracy, type LatestRecord } from "../src/model/record.ts";
-import { calibrationBars, hourRecords, HOURS_SHOWN, pairText, recordTitle, scaled, scaleTopUsd } from "../src/model/record_chart.ts";
+import { calibrationBars, hourRecords, HOURS_SHOWN, pairText, recordTitle, scaled, usdScale } from "../src/model/record_chart.ts";
 
 const plain = (text: string): string => text.replaceAll("\u00a0", " ");
 const HOUR = 3_600_000;
@@ -80,7 +80,7 @@ test("too early is too early: no number stands for one that is not known", () =>
 test("an alarm of any horizon is said, and names it", () => {
   assert.equal(alarmSentence([answer([0])]), null);
   const bad = (horizon: "4h" | "1h"): Accuracy => answer([0], { horizon, latest: latest({ alarm: true }) });
-  assert.match(alarmSentence([bad("4h"), answer([0]), bad("1h")])!, /^Over 1h, 4h this map/);
+  assert.match(alarmSentence([bad("4h"), answer([0]), bad("1h")])!, /^Over 1h, 4h a simple forecast/);
 });
 
 test("the chart goes by time, ends with the newest hour, and leaves out what is older than two days", () => {
@@ -89,19 +89,21 @@ test("the chart goes by time, ends with the newest hour, and leaves out what is 
   assert.deepEqual(hourRecords(answer([]).history), []);
 });
 
-test("heights are logarithmic over four powers of ten", () => {
-  assert.deepEqual([1e6, 1e4, 1e2, 1, 0, 2e6].map((usd) => scaled(usd, 1e6)), [1, 0.5, 0, 0, 0, 1]);
-  assert.equal(scaleTopUsd(hourRecords(answer([1, 7]).history)), 7_000);
-  assert.equal(scaleTopUsd([]), 1_000);
+test("heights are logarithmic, and usual hours fill the chart", () => {
+  const heights = [1e6, 1e4, 1e2, 1, 0, 2e6].map((usd) => scaled(usd, { bottomUsd: 1e2, topUsd: 1e6 }));
+  assert.deepEqual(heights.map((height) => Number(height.toFixed(9))), [1, 0.5, 0, 0, 0, 1]);
+  assert.deepEqual(usdScale(hourRecords(answer([1, 7]).history)), { bottomUsd: 100 / 3, topUsd: 7_000 });
+  assert.deepEqual(usdScale(hourRecords(answer([0, 1, 3]).history)), { bottomUsd: 30, topUsd: 3_000 });
+  assert.deepEqual(usdScale([]), { bottomUsd: 0.1, topUsd: 1_000 });
 });
 
-test("a record says both sides, the baseline where it is known, and what is unknown", () => {
+test("a record says both sides, and what is unknown", () => {
   const [known, unknown, cut] = hourRecords(answer([1, 2, 3]).history);
   assert.equal(plain(pairText(known!.short)), "$100 → $1.00 K");
   assert.equal(pairText(unknown!.short), "$100 → –");
   const title = plain(recordTitle(known!, HOUR));
   assert.match(title, /^Frozen 2026-11-23 17:00:00 UTC, judged 1 h later\. Price went from 70,000 to 71,000\./);
-  assert.match(title, /Shorts above: expected \$100 \(unswept levels: \$250\), \$1,000 reported\nLongs below: expected \$100, \$1,000 reported$/);
+  assert.match(title, /Shorts above: expected \$100, \$1,000 reported\nLongs below: expected \$100, \$1,000 reported$/);
   assert.match(recordTitle(cut!, HOUR), /not scored\.$/);
 });
 

@@ -141,11 +141,7 @@ function points(gain: number): string {
 }
 
 function scoreTitle(latest: LatestRecord): string {
-  const lines = latest.running.map((score) => {
-    const ratio = score.observed_over_forecast;
-    const came = ratio === null ? "" : `, ${ratio.toFixed(2)} came true per dollar expected`;
-    return `${methodWords(score.method)}: R² ${score.r_squared === null ? NONE : score.r_squared.toFixed(3)}${came}`;
-  });
+  const lines = latest.running.map((score) => `${methodWords(score.method)}: R² ${score.r_squared === null ? NONE : score.r_squared.toFixed(3)}`);
   const { gain_over_best_baseline: gain, gain_low: low, gain_high: high } = latest;
   if (gain !== null) lines.push(`Gain ${gain.toFixed(3)}`);
   if (low !== null && high !== null) lines[lines.length - 1] += `, 95 % interval ${low.toFixed(3)} to ${high.toFixed(3)}`;
@@ -161,7 +157,7 @@ export function alarmSentence(answers: readonly Accuracy[]): string | null {
   const bad = HORIZONS.filter((horizon) => answers.some((answer) => answer.horizon === horizon && answer.latest?.alarm === true));
   if (bad.length === 0) return null;
   const horizons = bad.join(", ");
-  return `Over ${horizons} this map has lately forecast liquidations worse than the best simple forecast. Do not rely on where it puts its dollars.`;
+  return `Over ${horizons} a simple forecast has lately beaten this map. Do not rely on where it puts its dollars.`;
 }
 
 /** $0.94 came true per $1 expected. */

@@ -1,12 +1,13 @@
 /** The record as it is drawn: the last two days, and the calibration by size of the forecast. */
 
 import { formatPrice, fullTime, longUsd, NONE, shortUsd } from "./format.ts";
-import { methodWords, type Accuracy, type CalibrationBucket, type Method, type SideHistory } from "./record.ts";
+import type { Accuracy, CalibrationBucket, SideHistory } from "./record.ts";
 
 /** Two days, so that the same hours of the day can be compared. */
 export const HOURS_SHOWN = 48;
-/** The scale is logarithmic over four powers of ten: an hour in a crash holds a thousand times a quiet one. */
-const SCALE_DECADES = 4;
+/** The scale is logarithmic, since an hour in a crash holds a thousand times a quiet one, over 100 to 10,000 times. */
+const LEAST_SPAN = 100;
+const LARGEST_SPAN = 10_000;
 /** A bucket with fewer records says little. */
 const FEW_RECORDS = 20;
 const CALIBRATION_LIMIT = 3;
@@ -15,7 +16,6 @@ const HOUR_MS = 3_600_000;
 export interface Pair {
   readonly expected: number | null;
   readonly cameTrue: number | null;
-  readonly baseline: number | null;
 }
 
 /** One forecast on the chart. */
@@ -26,7 +26,6 @@ export interface HourRecord {
   readonly complete: boolean;
   readonly lowest: number;
   readonly highest: number;
-  readonly best: Method | null;
   readonly long: Pair;
   readonly short: Pair;
 }
@@ -40,7 +39,6 @@ export function hourRecords(history: Accuracy["history"]): HourRecord[] {
     const pair = (side: SideHistory): Pair => ({
       expected: side.map_usd[at] ?? null,
       cameTrue: side.observed_usd[at] ?? null,
-      baseline: side.baseline_usd[at] ?? null,
     });
     const record: HourRecord = {
       slot,
@@ -48,7 +46,6 @@ export function hourRecords(history: Accuracy["history"]): HourRecord[] {
       complete: history.complete[at]!,
       lowest: history.lowest_price[at]!,
       highest: history.highest_price[at]!,
-      best: history.best_baseline[at] ?? null,
       long: pair(history.long),
       short: pair(history.short),
     };
@@ -56,15 +53,25 @@ export function hourRecords(history: Accuracy["history"]): HourRecord[] {
   });
 }
 
-/** Dollars at the end of the scale: the largest of either kind. */
-export function scaleTopUsd(records: readonly HourRecord[]): number {
-  const all = records.flatMap(({ long, short }) => [long.expected, long.cameTrue, short.expected, short.cameTrue]);
-  return Math.max(1_000, ...all.map((usd) => usd ?? 0));
+export interface UsdScale {
+  readonly bottomUsd: number;
+  readonly topUsd: number;
 }
 
-/** Height of an amount, 0 to 1, logarithmic down to a ten-thousandth of the top. */
-export function scaled(usd: number, topUsd: number): number {
-  return usd <= 0 ? 0 : Math.min(1, Math.max(0, 1 + Math.log10(usd / topUsd) / SCALE_DECADES));
+/** From a third of what nine in ten amounts exceed to the largest, so that usual hours fill the chart. */
+export function usdScale(records: readonly HourRecord[]): UsdScale {
+  const amounts = records
+    .flatMap(({ long, short }) => [long.expected, long.cameTrue, short.expected, short.cameTrue])
+    .filter((usd): usd is number => usd !== null && usd > 0)
+    .sort((a, b) => a - b);
+  const topUsd = Math.max(1_000, amounts.at(-1) ?? 0);
+  const small = (amounts[Math.floor(amounts.length / 10)] ?? 0) / 3;
+  return { bottomUsd: Math.min(topUsd / LEAST_SPAN, Math.max(topUsd / LARGEST_SPAN, small)), topUsd };
+}
+
+/** Height of an amount, 0 to 1. */
+export function scaled(usd: number, { bottomUsd, topUsd }: UsdScale): number {
+  return usd <= bottomUsd ? 0 : Math.min(1, Math.log(usd / bottomUsd) / Math.log(topUsd / bottomUsd));
 }
 
 /** $101 K → $88 K. */
@@ -80,17 +87,16 @@ function short(usd: number | null): string {
 export function recordTitle(record: HourRecord, horizonMs: number): string {
   const lines = [
     `Frozen ${fullTime(record.frozenMs)}, judged ${horizonMs / HOUR_MS}\u00a0h later. Price went from ${formatPrice(record.lowest)} to ${formatPrice(record.highest)}.`,
-    sideTitle("Shorts above", record.short, record.best),
-    sideTitle("Longs below", record.long, record.best),
+    sideTitle("Shorts above", record.short),
+    sideTitle("Longs below", record.long),
   ];
   if (!record.complete) lines.push("Prices or liquidations were interrupted: not scored.");
   return lines.join("\n");
 }
 
-function sideTitle(name: string, pair: Pair, best: Method | null): string {
+function sideTitle(name: string, pair: Pair): string {
   const expected = pair.expected === null ? NONE : longUsd(pair.expected);
-  const baseline = best === null || pair.baseline === null ? "" : ` (${methodWords(best)}: ${longUsd(pair.baseline)})`;
-  return `${name}: expected ${expected}${baseline}, ${pair.cameTrue === null ? NONE : longUsd(pair.cameTrue)} reported`;
+  return `${name}: expected ${expected}, ${pair.cameTrue === null ? NONE : longUsd(pair.cameTrue)} reported`;
 }
 
 export interface CalibrationBar {

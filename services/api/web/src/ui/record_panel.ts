@@ -10,9 +10,10 @@ import {
   pairText,
   recordTitle,
   scaled,
-  scaleTopUsd,
   type HourRecord,
   type Pair,
+  type UsdScale,
+  usdScale,
 } from "../model/record_chart.ts";
 import { byId, make, setText } from "./dom.ts";
 
@@ -77,10 +78,11 @@ export class RecordPanel {
   }
 
   private chart(records: readonly HourRecord[], horizonMs: number): HTMLElement {
-    const topUsd = scaleTopUsd(records);
+    const scale = usdScale(records);
+    const span = `${shortUsd(scale.bottomUsd)} to ${shortUsd(scale.topUsd)}`;
     const svg = drawing(HOURS_SHOWN * SLOT, 2 * HALF + 1, "record-chart");
     svg.setAttribute("role", "img");
-    svg.setAttribute("aria-label", `Expected and reported liquidations of the last ${records.length} forecasts; logarithmic up to ${shortUsd(topUsd)}`);
+    svg.setAttribute("aria-label", `Expected and reported liquidations of the last ${records.length} forecasts; logarithmic from ${span}`);
     svg.append(box("axis", 0, HALF, HOURS_SHOWN * SLOT, 1));
     for (const record of records) {
       const group = document.createElementNS(SVG, "g");
@@ -88,12 +90,12 @@ export class RecordPanel {
       const title = document.createElementNS(SVG, "title");
       title.textContent = recordTitle(record, horizonMs);
       const x = record.slot * SLOT;
-      group.append(title, box("hit", x, 0, SLOT, 2 * HALF + 1), ...marks("short", record.short, x, topUsd), ...marks("long", record.long, x, topUsd));
+      group.append(title, box("hit", x, 0, SLOT, 2 * HALF + 1), ...marks("short", record.short, x, scale), ...marks("long", record.long, x, scale));
       group.addEventListener("pointerenter", () => this.point(record));
       group.addEventListener("pointerleave", () => this.point(null));
       svg.append(group);
     }
-    return make("div", "record-plot", [svg, make("span", "top-usd", [`${shortUsd(topUsd)}, log`], "End of the scale, which is logarithmic: a step of a quarter is ten times")]);
+    return make("div", "record-plot", [svg, make("span", "top-usd", [`${shortUsd(scale.topUsd)}, log`], `End of the scale, which is logarithmic, from ${span}`)]);
   }
 
   private point(record: HourRecord | null): void {
@@ -111,13 +113,13 @@ export class RecordPanel {
 }
 
 /** A bar for what came true and a line for what was expected, from the axis outwards. */
-function marks(side: "short" | "long", pair: Pair, x: number, topUsd: number): SVGRectElement[] {
+function marks(side: "short" | "long", pair: Pair, x: number, scale: UsdScale): SVGRectElement[] {
   const found: SVGRectElement[] = [];
   const y = (height: number, thickness: number): number => (side === "short" ? HALF - height : HALF + 1 + height - thickness);
-  const real = Math.round(scaled(pair.cameTrue ?? 0, topUsd) * HALF);
+  const real = Math.round(scaled(pair.cameTrue ?? 0, scale) * HALF);
   if (real > 0) found.push(box(`came-true ${side}`, x + 2, y(real, real), SLOT - 4, real));
   if (pair.expected !== null) {
-    const expected = Math.max(1, Math.round(scaled(pair.expected, topUsd) * HALF));
+    const expected = Math.max(1, Math.round(scaled(pair.expected, scale) * HALF));
     found.push(box("expected", x + 0.5, y(expected, 1), SLOT - 1, 1));
   }
   return found;
