@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from math import log
 from random import Random
 from typing import NamedTuple
 
 #: Steps between levels and how far each reaches, in ticks of the middle, so that a book spans about two percent.
 LATTICE = ((1, 10), (5, 100), (50, 1_000), (500, 5_000))
-CHANGES_PER_UPDATE = 4
+#: Levels of each side that an update gives a new size, within so many ticks of the best.
+CHANGES_A_SIDE, NEAR_TICKS = 2, 10
+_TABLE_SIZE = 4_096
+
+
+def _exponentials() -> list[float]:
+    """Chance in store: books take sizes from here in turn, each from a place of its own."""
+    random = Random(0)
+    return [-log(1.0 - random.random()) for _ in range(_TABLE_SIZE)]
+
+
+_SIZES = _exponentials()
 
 
 class BookChange(NamedTuple):
@@ -32,7 +44,7 @@ class FakeOrderBook:
     """
 
     def __init__(self, seed: int, mean_lots: float) -> None:
-        self._random = Random(seed)
+        self._turn = seed % _TABLE_SIZE
         self._mean = max(1.0, mean_lots)
         self.bids: dict[int, int] = {}
         self.asks: dict[int, int] = {}
@@ -49,12 +61,12 @@ class FakeOrderBook:
             self._middle = middle_ticks
             bids = self._follow(self.bids, [p for p in _levels(middle_ticks, -1) if p > 0])
             asks = self._follow(self.asks, _levels(middle_ticks, +1))
-        for side, changed in ((self.bids, bids), (self.asks, asks)):
-            near = max(side) if side is self.bids else min(side)
-            for _ in range(CHANGES_PER_UPDATE // 2):
-                price = near + (self._random.randrange(0, 10) * (-1 if side is self.bids else 1))
+        for side, changed, direction in ((self.bids, bids, -1), (self.asks, asks, 1)):
+            for _ in range(CHANGES_A_SIDE):
+                size = self._size()
+                price = middle_ticks + direction * (1 + (size + self._turn) % NEAR_TICKS)
                 if price in side:
-                    side[price] = changed[price] = self._size()
+                    side[price] = changed[price] = size
         self.number += 1 + len(bids) + len(asks)
         self.updates += bool(bids or asks)
         return BookChange(bids, asks, previous + 1, previous, self.number)
@@ -75,15 +87,18 @@ class FakeOrderBook:
 
     def _follow(self, side: dict[int, int], prices: list[int]) -> dict[int, int]:
         wanted = set(prices)
-        changed = dict.fromkeys(side.keys() - wanted, 0)
-        for price in changed:
+        changed: dict[int, int] = {}
+        for price in [price for price in side if price not in wanted]:
+            changed[price] = 0
             del side[price]
-        for price in wanted - side.keys():
-            side[price] = changed[price] = self._size()
+        for price in prices:
+            if price not in side:
+                side[price] = changed[price] = self._size()
         return changed
 
     def _size(self) -> int:
-        return 1 + int(self._random.expovariate(1.0) * self._mean)
+        self._turn = (self._turn + 1) % _TABLE_SIZE
+        return 1 + int(_SIZES[self._turn] * self._mean)
 
 
 def _levels(middle: int, direction: int) -> list[int]:

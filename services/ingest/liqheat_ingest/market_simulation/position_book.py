@@ -154,6 +154,8 @@ class PositionBook:
                 self._lots[i] -= left
                 self.total_lots -= left
                 left = 0
+                if self.limits_leverage:
+                    self._reprice(i)
         return closed
 
     def liquidate(self, mark_price: float) -> list[LiquidatedPosition]:
@@ -180,6 +182,12 @@ class PositionBook:
         else:
             self._nearest = float(prices.min(initial=inf))
         return closed
+
+    def _reprice(self, i: int) -> None:
+        """A smaller position may be in another tier."""
+        price = self.liquidation_price_of(int(self._lots[i]), float(self._entry[i]), float(self._leverage[i]))
+        self._liquidation[i] = price
+        self._nearest = max(self._nearest, price) if self.side > 0 else min(self._nearest, price)
 
     def _remove(self, i: int) -> int:
         lots = int(self._lots[i])
