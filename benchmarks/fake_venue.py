@@ -38,7 +38,7 @@ class PlainClient:
             size = len(payload)
             length = bytes((0x80 | size,)) if size < 126 else bytes((0x80 | 126,)) + size.to_bytes(2, "big")
             writer.write(b"\x81" + length + b"\0\0\0\0" + payload)
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(0.02)
         held = b""
         while chunk := await reader.read(1 << 20):
             held = self._count(held + chunk)
@@ -88,7 +88,7 @@ def clients(addresses: dict[str, str], symbols: dict[str, list[str]]) -> list[Pl
         PlainClient(addresses["bybit"], "/v5/public/inverse", bybit(inverse)),
         PlainClient(addresses["okx"], "/ws/v5/public", okx(symbols["okx"])),
     ]
-    return found + [PlainClient(addresses["hyperliquid"], "/ws", hyperliquid)]
+    return [*found, PlainClient(addresses["hyperliquid"], "/ws", hyperliquid)]
 
 
 def control(addresses: dict[str, str], message: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -144,7 +144,8 @@ async def measure(pid: int, addresses: dict[str, str]) -> dict[str, float]:
 
 def main() -> list[dict[str, Any]]:
     """The figures."""
-    command = [str(Path(sys.executable).with_name("liqheat")), "fake-venue", "--coins", str(COINS), "--history-days", "2"]
+    program = str(Path(sys.executable).with_name("liqheat"))
+    command = [program, "fake-venue", "--coins", str(COINS), "--history-days", "2"]
     started = time.monotonic()
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:

@@ -12,7 +12,7 @@ from aiohttp import web
 from liqheat_ingest.fake_venue.hyperliquid_accounts import clearinghouse_state
 from liqheat_ingest.fake_venue.hyperliquid_fields import HyperliquidFields
 from liqheat_ingest.fake_venue.instrument import FakeInstrument
-from liqheat_ingest.fake_venue.venue_server import VenueError, VenueServer
+from liqheat_ingest.fake_venue.venue_server import BODY, VenueError, VenueServer
 
 INTERVALS_MS = {
     "1m": 60_000, "3m": 180_000, "5m": 300_000, "15m": 900_000, "30m": 1_800_000, "1h": 3_600_000, "2h": 7_200_000,
@@ -135,7 +135,7 @@ class HyperliquidRest:
 
 def _question(request: web.Request) -> dict[str, Any]:
     try:
-        question = orjson.loads(request["body"])
+        question = orjson.loads(request[BODY])
     except orjson.JSONDecodeError:
         question = None
     if not isinstance(question, dict):

@@ -122,7 +122,8 @@ class MinuteBars:
                 # The history before would no longer join: what is left is what was lived through.
                 self.history_start_ms = self._live_start_ms = self._minute_ms - self._count * MINUTE_MS
             else:
-                self._closed = np.concatenate([self._closed, np.zeros_like(self._closed)])
+                more = min(self._count, MAX_LIVE_MINUTES - self._count)
+                self._closed = np.concatenate([self._closed, np.zeros((more, COLUMNS))])
         self._closed[self._count] = self._open
         self._count += 1
 

@@ -19,6 +19,8 @@ from liqheat_ingest.fake_venue.world import SlotOf, World
 Handler = Callable[[web.Request], Any]
 Weight = int | Callable[[web.Request], int]
 MAX_MESSAGE_BYTES = 1 << 20
+#: Where a handler finds the body of a request.
+BODY = web.RequestKey("body", bytes)
 
 
 class VenueError(Exception):
@@ -106,12 +108,12 @@ class VenueServer(ABC):
         app.router.add_get(path, self._answering(handler, weight))
 
     def post(self, app: web.Application, path: str, handler: Handler, weight: Weight = 1) -> None:
-        """Register a POST request that is answered by a function; its body is in ``request['body']``."""
+        """Register a POST request that is answered by a function; its body is in ``request[BODY]``."""
         app.router.add_post(path, self._answering(handler, weight))
 
     def _answering(self, handler: Handler, weight: Weight) -> Callable[[web.Request], Any]:
         async def answer(request: web.Request) -> web.Response:
-            request["body"] = await request.read() if request.can_read_body else b""
+            request[BODY] = await request.read() if request.can_read_body else b""
             try:
                 refused = self._refused(request, weight)
                 if refused is not None:
