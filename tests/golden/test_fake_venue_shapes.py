@@ -221,11 +221,12 @@ def capture(name: str) -> Iterator[dict[str, Any]]:
 @pytest.mark.parametrize("name", ["BYBIT", "BINANCE_FUTURES", "OKX"])
 def test_every_captured_message_has_the_shape_of_the_fake_one(name: str, fakes: dict[str, Any]) -> None:
     compared: dict[str, int] = {}
+    spot: set[str] = set()
     for line in capture(name):
-        if line["t"] not in ("recv", "http") or not isinstance(line.get("data"), str):
+        if line["t"] == "connect" and line["addr"].endswith("/spot"):
+            spot.add(line["conn"])  # tickers there have other fields; the fakes have no spot sockets
+        if line["t"] not in ("recv", "http") or not isinstance(line.get("data"), str) or line["conn"] in spot:
             continue
-        if "/spot" in line.get("addr", ""):
-            continue  # spot tickers have other fields; the fakes have no spot sockets
         message = orjson.loads(line["data"])
         if line["t"] == "http":
             pairs = list(answers(line["url"], message))
@@ -238,7 +239,7 @@ def test_every_captured_message_has_the_shape_of_the_fake_one(name: str, fakes: 
             found = list(differences(real, fakes[kind_], kind_, LATER.get(kind_, set()), partial=partial))
             assert not found, (found, real)
     assert compared, "nothing was compared"
-    expected = {"BYBIT": 9, "BINANCE_FUTURES": 5, "OKX": 7}[name]
+    expected = {"BYBIT": 8, "BINANCE_FUTURES": 5, "OKX": 7}[name]
     assert len(compared) >= expected, compared
 
 
