@@ -114,7 +114,7 @@ class IngestSettings(ServiceSettings):
     ingest_backfill_hours: float = Field(default=24.0, ge=0, le=72, description="Candles of five minutes.")
     ingest_backfill_days: float = Field(default=30.0, ge=0, le=400, description="Candles of an hour before them.")
     ingest_backfill_deadline_s: float = Field(
-        default=25.0, ge=1, le=600, description="A coin waits so long for the slowest of its venues."
+        default=8.0, ge=1, le=600, description="A coin waits so long for the slowest of its venues."
     )
     ingest_vision_folder: Path | None = Field(default=None, description="Binance Vision files of earlier days.")
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from liqheat_ingest.readings import Fact, Market, Trade
 from liqheat_ingest.sources.live.history import DAY_MS, HOUR_MS, merged, spans
@@ -13,8 +13,8 @@ from liqheat_ingest.sources.live.rest import RestFailed
 from liqheat_ingest.sources.live.venue_run import VenueRun
 from liqheat_ingest.sources.live.venues.feed import Listed
 
-#: Coins whose history is fetched at a time.
-COINS_AT_ONCE = 6
+#: Markets of a venue whose history is fetched at a time, in the order of the coins.
+MARKETS_AT_ONCE = 6
 
 
 class Wanted(NamedTuple):
@@ -49,7 +49,8 @@ class ColdStart:
         self._now_ms = now_ms
         self._say = say
         self._earlier = earlier
-        self._late: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Future[Any]] = set()
+        self._slots: dict[str, asyncio.Semaphore] = {}
         #: Markets whose history is not in.
         self.waiting: set[Market] = set()
         self.candles = 0
@@ -61,14 +62,7 @@ class ColdStart:
             for listed in run.markets:
                 self.waiting.add(listed.market)
                 coins.setdefault(listed.market.coin, []).append(Wanted(run, listed, self._from_ms(listed.market)))
-        slots = asyncio.Semaphore(COINS_AT_ONCE)
-
-        async def one(coin: str, wanted: list[Wanted]) -> None:
-            async with slots:
-                await self._coin(coin, wanted)
-
-        await asyncio.gather(*(one(coin, wanted) for coin, wanted in coins.items()))
-        await asyncio.gather(*self._late)
+        await asyncio.gather(*(self._start(self._coin(coin, wanted)) for coin, wanted in coins.items()))
 
     async def fill(self, run: VenueRun, listed: Listed, from_ms: int) -> None:
         """Fill a hole of one market with candles. Raises RestFailed. The caller releases the market."""
@@ -79,16 +73,20 @@ class ColdStart:
         """Fetch the history of markets that were listed while running."""
         for entry in listed:
             self.waiting.add(entry.market)
-            wanted = Wanted(run, entry, self._from_ms(entry.market))
-            task = asyncio.ensure_future(self._coin(entry.market.coin, [wanted]))
-            self._late.add(task)
-            task.add_done_callback(self._late.discard)
+            self._start(self._coin(entry.market.coin, [Wanted(run, entry, self._from_ms(entry.market))]))
 
     async def close(self) -> None:
         """Give up what is under way."""
-        for task in self._late:
+        tasks = list(self._tasks)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._late, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _start(self, work: Coroutine[Any, Any, Any]) -> asyncio.Future[Any]:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
     def _from_ms(self, market: Market) -> int:
         now_ms = self._now_ms()
@@ -97,36 +95,35 @@ class ColdStart:
 
     async def _coin(self, coin: str, wanted: list[Wanted]) -> None:
         """The history of a coin's markets together; whoever is late comes alone."""
-        tasks = {asyncio.ensure_future(self._history(entry)): entry for entry in wanted}
+        tasks = {self._start(self._history(entry)): entry for entry in wanted}
         done, late = await asyncio.wait(tasks, timeout=self._options.backfill_deadline_s)
-        entries = [tasks[task] for task in tasks if task in done]
-        histories = {tasks[task].listed.market: self._result(tasks[task], task) for task in tasks if task in done}
+        self._take(coin, [(tasks[task], task) for task in tasks if task in done])
+        while late:
+            done, late = await asyncio.wait(late, return_when=asyncio.FIRST_COMPLETED)
+            self._take(coin, [(tasks[task], task) for task in done])
+
+    def _take(self, coin: str, done: list[tuple[Wanted, asyncio.Future[list[Fact]]]]) -> None:
+        """Publish histories that are in, and let their markets go."""
+        entries = [entry for entry, _ in done]
+        histories = {entry.listed.market: self._result(entry, task) for entry, task in done}
         if entries:
             self._publish(coin, histories, min(entry.from_ms for entry in entries), entries)
         for entry in entries:
             self._release(entry, histories[entry.listed.market])
-        for task in late:
-            waiting = asyncio.ensure_future(self._come_late(tasks[task], task))
-            self._late.add(waiting)
-            waiting.add_done_callback(self._late.discard)
-
-    async def _come_late(self, entry: Wanted, task: asyncio.Future[list[Fact]]) -> None:
-        await asyncio.wait([task])
-        facts = self._result(entry, task)
-        self._publish(entry.listed.market.coin, {entry.listed.market: facts}, entry.from_ms, [entry])
-        self._release(entry, facts)
 
     async def _history(self, wanted: Wanted) -> list[Fact]:
         run, listed, from_ms = wanted
-        now_ms = self._now_ms()
-        fine_ms = round(self._options.fine_hours * HOUR_MS)
-        if not run.feed.tells_open_interest_history(listed):
-            # Without open interest, candles place nothing: a day of them tells how volume was spread.
-            from_ms = max(from_ms, now_ms - fine_ms)
-        facts = await run.history(listed, spans(from_ms, now_ms, now_ms - fine_ms))
-        first_ms = facts[0].fields["open_time_ms"] if facts else now_ms
-        before = await asyncio.to_thread(self._earlier, listed, from_ms, first_ms)
-        return before + facts
+        slots = self._slots.setdefault(run.venue, asyncio.Semaphore(MARKETS_AT_ONCE))
+        async with slots:
+            now_ms = self._now_ms()
+            fine_ms = round(self._options.fine_hours * HOUR_MS)
+            if not run.feed.tells_open_interest_history(listed):
+                # Without open interest, candles place nothing: a day of them tells how volume was spread.
+                from_ms = max(from_ms, now_ms - fine_ms)
+            facts = await run.history(listed, spans(from_ms, now_ms, now_ms - fine_ms))
+            first_ms = facts[0].fields["open_time_ms"] if facts else now_ms
+            before = await asyncio.to_thread(self._earlier, listed, from_ms, first_ms)
+            return before + facts
 
     def _result(self, entry: Wanted, task: asyncio.Future[list[Fact]]) -> list[Fact]:
         try:

@@ -31,6 +31,8 @@ from liqheat_shared.contracts.base import Phase
 
 SKEW_EVERY_S = 60.0
 BOOKS_EVERY_S = 2.0
+#: Some venues tell tiers in contracts or coins, and it takes a price to read them.
+TIERS_AFTER_S = 5.0
 #: A venue that did not answer is tried again after so long at most.
 RETRY_VENUE_S = 15.0
 
@@ -235,6 +237,7 @@ class LiveSource:
                     break
 
     async def _tiers(self, run: VenueRun, markets: Sequence[Listed]) -> None:
+        await asyncio.sleep(TIERS_AFTER_S)
         for request in run.feed.margin_tiers(markets):
             try:
                 await run.all_pages(request, "spare")

@@ -1,7 +1,8 @@
 """How much a venue may be asked: one budget for all calls of a venue, pure and by an explicit clock.
 
 A venue counts weights over a window. The budget spends at most ``share`` of it, evenly enough that a burst at a start
-can't use up what the regular polls need: it is a bucket that holds a few seconds' worth and refills steadily.
+can't use up what the regular polls need: it is a bucket that holds a few seconds' worth and refills steadily. What a
+bucket holds and what refills it in a window together stay below the limit, wherever the window begins.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class RateBudget:
 
     Examples
     --------
-    >>> budget = RateBudget(RateLimit(weight=60, window_ms=60_000, share=1.0, burst_ms=2_000))
+    >>> budget = RateBudget(RateLimit(weight=75, window_ms=60_000, share=0.8, burst_ms=2_000))
     >>> [budget.take(1.0, now_ms=0) for _ in range(3)]  # two at once, the third a second later
     [0, 0, 1000]
     >>> budget.refused(now_ms=5_000, retry_after_s=30, is_ban=True)
@@ -57,6 +58,8 @@ class RateBudget:
         self.limit = limit
         self._per_ms = limit.weight * limit.share / limit.window_ms
         self.capacity = max(1.0, self._per_ms * limit.burst_ms)
+        if self.capacity + self._per_ms * limit.window_ms > limit.weight * (1 + 1e-9):
+            raise ValueError(f"a burst of {limit.burst_ms} ms and a share of {limit.share} exceed the limit")
         self._level = self.capacity
         self._level_at_ms: int | None = None
         self._refusals_in_a_row = 0

@@ -13,6 +13,7 @@ from liqheat_ingest.sources.live.venues.feed import Request, VenueFeed
 
 #: HTTP status of "too many requests", of a ban (Binance), and of a ban or a forbidden country (Bybit).
 TOO_MANY, BANNED = 429, 418
+RETRY_AFTER_S = 1.0
 #: A call waits at most so long for its turn; whoever asked has given up by then.
 LONGEST_WAIT_S = 600.0
 
@@ -58,14 +59,29 @@ class Rest:
         """End of the venue's ban; 0 or past: none."""
         return max(budget.banned_until_ms for budget in self.budgets.values())
 
-    async def call(self, request: Request, urgency: Urgency = "needed") -> Any:
+    async def call(self, request: Request, urgency: Urgency = "needed", tries: int = 1) -> Any:
         """The parsed answer.
+
+        Parameters
+        ----------
+        tries : int
+            How often to ask; for what will not be asked again soon. The budget pauses where the venue was too busy.
 
         Raises
         ------
         RestFailed
             The venue can't be reached, refuses the call, or its turn would come too late.
         """
+        for left in range(tries - 1, -1, -1):
+            try:
+                return await self._once(request, urgency)
+            except RestFailed:
+                if not left:
+                    raise
+                await asyncio.sleep(RETRY_AFTER_S)
+        raise AssertionError("unreachable")
+
+    async def _once(self, request: Request, urgency: Urgency) -> Any:
         await self._turn(request, urgency)
         refusals = self.counts.refusals
         try:

@@ -244,7 +244,7 @@ class VenueRun:
                 candles += await self.mapped(request, "candle")
             # There is no history of open interest by the minute; by five minutes it is near enough.
             interval_ms = max(part.interval_ms, 300_000)
-            asked = (listed, interval_ms, part.from_ms - interval_ms, part.to_ms)
+            asked = (listed, interval_ms, part.from_ms - interval_ms, part.to_ms, self._hooks.now_ms())
             try:
                 for request in self.feed.open_interest_history(*asked):
                     interest += await self.mapped(request, "ticker")
@@ -273,7 +273,7 @@ class VenueRun:
 
     async def mapped(self, request: Request, kind: str, urgency: Urgency = "needed") -> list[Fact]:
         """Ask; the facts of one type that the answer tells, published by nobody yet. Raises RestFailed."""
-        answer = await self.rest.call(request, urgency)
+        answer = await self.rest.call(request, urgency, tries=3 if urgency == "needed" else 1)
         raw = RawMessage(self.venue, request.channel, self._hooks.now_ms(), answer)
         found = []
         for item in self.intake.mapper.map(raw):

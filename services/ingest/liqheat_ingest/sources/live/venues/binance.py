@@ -122,8 +122,10 @@ class BinanceFeed(VenueFeed):
             found.append(_rest("klines", parameters, weight))
         return found
 
-    def open_interest_history(self, listed: Listed, interval_ms: int, from_ms: int, to_ms: int) -> list[Request]:
-        from_ms = max(from_ms, to_ms - OPEN_INTEREST_DAYS_MS)
+    def open_interest_history(
+        self, listed: Listed, interval_ms: int, from_ms: int, to_ms: int, now_ms: int
+    ) -> list[Request]:
+        from_ms = max(from_ms, now_ms - OPEN_INTEREST_DAYS_MS)
         fixed = {"symbol": listed.symbol, "period": _INTERVALS[interval_ms], "limit": 500}
         path = "/futures/data/openInterestHist"
         spans = [{"startTime": start, "endTime": end} for start, end in pages(from_ms, to_ms, interval_ms, 499)]

@@ -104,7 +104,14 @@ class BybitFeed(VenueFeed):
             for start, end in pages(from_ms, to_ms, interval_ms, 1000)
         ]
 
-    def open_interest_history(self, listed: Listed, interval_ms: int, from_ms: int, to_ms: int) -> list[Request]:
+    def open_interest_history(
+        self,
+        listed: Listed,
+        interval_ms: int,
+        from_ms: int,
+        to_ms: int,
+        now_ms: int,  # noqa: ARG002
+    ) -> list[Request]:
         if listed.spec.is_inverse:
             return []  # told in USD of a time whose price it does not tell
         fixed = {"category": category_of(listed), "symbol": listed.symbol}

@@ -198,13 +198,21 @@ class VenueFeed:
         """History of candles of a market, in pages, oldest first."""
         raise NotImplementedError
 
-    def open_interest_history(self, listed: Listed, interval_ms: int, from_ms: int, to_ms: int) -> list[Request]:
-        """History of its open interest; empty where the venue has none."""
+    def open_interest_history(
+        self, listed: Listed, interval_ms: int, from_ms: int, to_ms: int, now_ms: int
+    ) -> list[Request]:
+        """History of its open interest; empty where the venue has none.
+
+        Parameters
+        ----------
+        now_ms : int
+            Some venues refuse times that are too long ago.
+        """
         raise NotImplementedError
 
     def tells_open_interest_history(self, listed: Listed) -> bool:
         """Whether there is any such history of a market."""
-        return bool(self.open_interest_history(listed, HOUR_MS, 0, HOUR_MS))
+        return bool(self.open_interest_history(listed, HOUR_MS, 0, HOUR_MS, HOUR_MS))
 
     def recent_trades(self, listed: Listed, after_id: str | None, from_ms: int) -> Request | None:  # noqa: ARG002
         """The trades since one, as far as one call goes; None where the venue has no such call."""

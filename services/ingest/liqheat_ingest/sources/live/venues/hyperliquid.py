@@ -104,7 +104,14 @@ class HyperliquidFeed(VenueFeed):
             found.append(_info({"type": "candleSnapshot", "req": what}, 20 + (end - start) / interval_ms / 60))
         return found
 
-    def open_interest_history(self, listed: Listed, interval_ms: int, from_ms: int, to_ms: int) -> list[Request]:  # noqa: ARG002
+    def open_interest_history(
+        self,
+        listed: Listed,  # noqa: ARG002
+        interval_ms: int,  # noqa: ARG002
+        from_ms: int,  # noqa: ARG002
+        to_ms: int,  # noqa: ARG002
+        now_ms: int,  # noqa: ARG002
+    ) -> list[Request]:
         return []
 
     def account(self, account: str) -> Request:

@@ -37,10 +37,10 @@ class OkxFeed(VenueFeed):
     hosts = ("www.okx.com",)
     # The tightest of the endpoints used allows 5 calls in 2 s (history of open interest, margin tiers).
     limits: ClassVar = {
-        "rest": RateLimit(20, 2_000, share=0.8, burst_ms=2_000),
-        "slow": RateLimit(5, 2_000, share=0.8, burst_ms=2_000),
+        "rest": RateLimit(20, 2_000, share=0.8, burst_ms=400),
+        "slow": RateLimit(5, 2_000, share=0.8, burst_ms=400),
     }
-    connects = RateLimit(3, 1_000, share=0.66, burst_ms=1_000)
+    connects = RateLimit(3, 1_000, share=0.66, burst_ms=400)
     topics_per_connection = 240
     topics_per_request = 60
     requests_per_second = 2.0
@@ -107,7 +107,14 @@ class OkxFeed(VenueFeed):
             for start, end in pages(from_ms, to_ms, interval_ms, 100)
         ]
 
-    def open_interest_history(self, listed: Listed, interval_ms: int, from_ms: int, to_ms: int) -> list[Request]:
+    def open_interest_history(
+        self,
+        listed: Listed,
+        interval_ms: int,
+        from_ms: int,
+        to_ms: int,
+        now_ms: int,  # noqa: ARG002
+    ) -> list[Request]:
         fixed = {"instId": listed.symbol, "period": _INTERVALS[interval_ms], "limit": 100}
         return [
             _rest("rubik/stat/contracts/open-interest-history", fixed | {"begin": start, "end": end}, 1, "slow")
