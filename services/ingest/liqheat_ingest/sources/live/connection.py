@@ -232,7 +232,7 @@ class Connection:
             return None  # we do not read, so there is nothing to hear
         silent_s = (now_ms - self._heard_ms) / 1000.0
         if silent_s > self._patience.dead:
-            return f"silent for {silent_s:.0f} s"
+            return f"silent: no frame for {silent_s:.0f} s"
         if silent_s > self._patience.ask and not self._asked:
             self._asked = True
             await self._port.ask_for_life(self.url)

@@ -24,6 +24,7 @@ class Lost(NamedTuple):
 
     since_ms: int
     last_trade_ms: int | None
+    last_id: str | None
 
 
 class Refill:
@@ -58,7 +59,9 @@ class Refill:
         numbers, intake = self._run.intake.numbers, self._run.intake
         for stream in streams:
             if stream.name == "trades" and stream.market not in self._lost and not intake.is_held(stream.market):
-                self._lost[stream.market] = Lost(from_ms, numbers.last_ms(stream.market))
+                self._lost[stream.market] = Lost(
+                    from_ms, numbers.last_ms(stream.market), numbers.last_id(stream.market)
+                )
                 intake.hold(stream.market)
 
     def up(self, streams: Sequence[Stream]) -> None:
@@ -105,7 +108,9 @@ class Refill:
         """Publish the trades of the gap; how many stay missing, None where that can't be known."""
         intake = self._run.intake
         since_ms = lost.last_trade_ms or lost.since_ms
-        told = sorted(await self._run.trades_since(listed, since_ms), key=lambda trade: trade.event_time_ms)
+        told = sorted(
+            await self._run.trades_since(listed, lost.last_id, since_ms), key=lambda trade: trade.event_time_ms
+        )
         news = [
             trade
             for trade in told

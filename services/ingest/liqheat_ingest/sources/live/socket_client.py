@@ -19,6 +19,8 @@ from ccxt.base.errors import NetworkError
 MESSAGES_A_TURN = 64
 #: What venues say that is no JSON.
 WORDS = ("pong", "ping")
+#: Said once, and nothing to map.
+GREETINGS = ("Websocket connection established.",)
 _ENDS = (WSMsgType.CLOSE, WSMsgType.CLOSED, WSMsgType.CLOSING, WSMsgType.ERROR)
 
 
@@ -85,7 +87,7 @@ class SocketClient(Client):  # type: ignore[misc]
             text = data.decode("utf-8", "replace") if isinstance(data, bytes) else data
             if text in WORDS:
                 self.on_message_callback(self, text)
-            else:
+            elif text not in GREETINGS:
                 self._tap.unreadable(data)
             return
         if self._tap.is_data(message):

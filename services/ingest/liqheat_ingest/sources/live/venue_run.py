@@ -252,9 +252,9 @@ class VenueRun:
                 self._hooks.say(f"no history of open interest: {error}")
         return join((fact for fact in candles if fact.market == listed.market), interest)
 
-    async def trades_since(self, listed: Listed, from_ms: int) -> list[Trade]:
-        """What the venue still knows of the trades since the last one; empty where it tells none. Raises RestFailed."""
-        request = self.feed.recent_trades(listed, self.intake.numbers.last_id(listed.market), from_ms)
+    async def trades_since(self, listed: Listed, last_id: str | None, from_ms: int) -> list[Trade]:
+        """What the venue still knows of the trades since one; empty where it tells none. Raises RestFailed."""
+        request = self.feed.recent_trades(listed, last_id, from_ms)
         if request is None:
             return []
         answer = await self.rest.call(request, "spare")
