@@ -13,6 +13,7 @@ import urllib.request
 from collections import Counter, defaultdict
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import orjson
 
@@ -108,7 +109,7 @@ class Collected:
         found = []
         for market, entries in self.numbers.items():
             ordered = sorted(entries)
-            for (_, before, before_ms), (after, _, after_ms) in zip(ordered, ordered[1:]):
+            for (_, before, before_ms), (after, _, after_ms) in pairwise(ordered):
                 if after > before + 1:
                     found.append((market, before + 1, after - 1, before_ms, after_ms))
         return found
