@@ -246,6 +246,36 @@ BINANCE: list[Message] = [
         [{"symbol": "BTCUSDT", "priceChangePercent": "1", "lastPrice": "65000.1", "closeTime": AT_MS - 10}],
     ),
     (
+        rest_channel("/bapi/futures/v1/friendly/future/common/brackets"),
+        {
+            "code": "000000",
+            "data": {
+                "brackets": [
+                    {
+                        "symbol": "BTCUSDT",
+                        "updateTime": 1755585384254,
+                        "notionalLimit": 100,
+                        "riskBrackets": [
+                            {
+                                "bracketSeq": number,
+                                "bracketNotionalFloor": floor,
+                                "bracketNotionalCap": cap,
+                                "bracketMaintenanceMarginRate": rate,
+                                "cumFastMaintenanceAmount": deduction,
+                                "minOpenPosLeverage": leverage // 2,
+                                "maxOpenPosLeverage": leverage,
+                            }
+                            for number, floor, cap, rate, deduction, leverage in (
+                                (1, 0, 300000, 0.004, 0, 150),
+                                (2, 300000, 800000, 0.005, 300, 100),
+                            )
+                        ],
+                    }
+                ]
+            },
+        },
+    ),
+    (
         rest_channel("/fapi/v1/leverageBracket"),
         [
             {

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from liqheat_ingest.binance_margin_data import shipped
 from liqheat_ingest.instruments import find_instrument, instrument_fields
 from liqheat_ingest.mappers.binance_vision import utc_ms
-from liqheat_ingest.margin_tables import margin_table
+from liqheat_ingest.margin_tables import margin_table, tiers
 from liqheat_ingest.market_simulation.liquidation_price import isolated_liquidation_price
 from liqheat_ingest.pacing import Pacer, parse_speed
 from liqheat_ingest.settings import IngestSettings
@@ -67,11 +68,46 @@ def test_notional_is_the_same_in_units_of_the_coin(exchange: str, venue_price: f
 
 def test_deductions_are_the_ones_that_the_venue_printed() -> None:
     """Binance's examples: BTC deducts 16,300 at 2.5 %, ETH 135,365 at 10 %."""
-    btc = {tier.maintenance_margin_rate: tier for tier in margin_table("binance", "BTC", is_inverse=False).tiers}
-    eth = {tier.maintenance_margin_rate: tier for tier in margin_table("binance", "ETH", is_inverse=False).tiers}
+    btc, eth = (
+        {
+            tier.maintenance_margin_rate: tier
+            for tier in margin_table("binance", coin, is_inverse=False, time_ms=0).tiers
+        }
+        for coin in ("BTC", "ETH")
+    )
 
     assert btc[0.025].maintenance_amount_usd == 16_300
     assert eth[0.1].maintenance_amount_usd == 135_365
+
+
+def test_the_shipped_tables_print_the_deductions_that_follow_from_their_rates() -> None:
+    for entry in shipped()["tables"]:
+        computed = tiers(*((cap, rate, leverage) for cap, rate, leverage, _ in entry["tiers"]))
+        printed = [deduction for *_, deduction in entry["tiers"]]
+        assert [tier.maintenance_amount_usd for tier in computed] == pytest.approx(printed), entry["known_from"]
+        assert entry["source"]
+        assert entry["unverified"]
+
+
+def test_a_table_holds_from_its_day_on() -> None:
+    def at(day: str) -> float:
+        from datetime import UTC, datetime
+
+        time_ms = round(datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp() * 1000)
+        return margin_table("binance", "BTC", is_inverse=False, time_ms=time_ms).tiers[0].notional_cap_usd or inf
+
+    assert [at("2021-07-22"), at("2024-09-26"), at("2024-09-27"), at("2025-08-18"), at("2025-08-19")] == [
+        50_000,
+        50_000,
+        50_000,
+        50_000,
+        300_000,
+    ]
+    assert margin_table("binance", "BTC", is_inverse=False, time_ms=1_727_395_200_000).tiers[1].notional_cap_usd == 6e5
+    assert margin_table("binance", "BTC", is_inverse=False).valid_from_ms == 1_755_561_600_000
+    # Before its first known day a market in USDC has no table.
+    early = margin_table("binance", "BTC", is_inverse=False, time_ms=1_600_000_000_000, quote="USDC")
+    assert early.source.startswith("assumption")
 
 
 @pytest.mark.parametrize("venue", ["binance", "hyperliquid", "bybit", "okx", "sim-alpha", "sim-beta"])
@@ -104,7 +140,7 @@ def test_liquidation_price_agrees_with_the_published_example() -> None:
     The position is 2.06 M at liquidation, which is the tier of 2.5 %.
     """
     quantity, entry, wallet = 109.488, 32_481.98, 1_535_443.01
-    tiers = margin_table("binance", "BTC", is_inverse=False).tiers
+    tiers = margin_table("binance", "BTC", is_inverse=False, time_ms=0).tiers
 
     price = isolated_liquidation_price(1, quantity, entry, quantity * entry / wallet, tiers)
 

@@ -177,9 +177,14 @@ def find_instrument(exchange: str, symbol: str) -> InstrumentSpec | None:
     return spec if spec is not None and is_coin(spec.market.coin) else None
 
 
+def shipped_margin(spec: InstrumentSpec, time_ms: int | None = None) -> MarginTable:
+    """The margin table that is shipped for a market, of a time; None: the newest."""
+    return margin_table(spec.market.venue, spec.market.coin, spec.is_inverse, time_ms, spec.quote)
+
+
 def instrument_fields(spec: InstrumentSpec) -> dict[str, Any]:
     """Fields of the ``instrument`` event of a market, without the envelope."""
-    table = spec.margin or margin_table(spec.market.venue, spec.market.coin, spec.is_inverse)
+    table = spec.margin or shipped_margin(spec)
     return {
         "quote": spec.quote,
         "is_inverse": spec.is_inverse,

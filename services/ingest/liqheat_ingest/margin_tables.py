@@ -65,33 +65,6 @@ _HYPERLIQUID: dict[str, tuple[Tier, ...]] = {
 }
 _HYPERLIQUID_ASSUMED = half_of_initial((None, 10))
 
-# The brackets behind the venue's published examples: deductions 16,300 (BTC at 2.5 %) and 135,365 (ETH at 10 %).
-_BINANCE_SOURCE = "Binance leverage brackets of 2021, confirmed by published deductions; later changes are not in it"
-_BINANCE: dict[str, tuple[Tier, ...]] = {
-    "BTC": tiers(
-        (50_000, 0.004, 125),
-        (250_000, 0.005, 100),
-        (1_000_000, 0.01, 50),
-        (5_000_000, 0.025, 20),
-        (20_000_000, 0.05, 10),
-        (50_000_000, 0.1, 5),
-        (100_000_000, 0.125, 4),
-        (200_000_000, 0.15, 3),
-        (None, 0.25, 2),
-    ),
-    "ETH": tiers(
-        (10_000, 0.005, 100),
-        (100_000, 0.0065, 75),
-        (500_000, 0.01, 50),
-        (1_000_000, 0.02, 25),
-        (2_000_000, 0.05, 10),
-        (5_000_000, 0.1, 5),
-        (10_000_000, 0.125, 4),
-        (20_000_000, 0.15, 3),
-        (None, 0.25, 2),
-    ),
-}
-
 _GENERIC_SOURCE = "assumption: generic tiers, the venue's own table for this market is not in the instrument table"
 _GENERIC = tiers(
     (50_000, 0.01, 50),
@@ -113,7 +86,9 @@ def _simulated(venue: str, coin: str) -> tuple[Tier, ...]:
     return tiers((2_000_000, rate, leverage), (20_000_000, 2 * rate, leverage / 2), (None, 4 * rate, leverage / 4))
 
 
-def margin_table(venue: str, coin: str, is_inverse: bool) -> MarginTable:
+def margin_table(
+    venue: str, coin: str, is_inverse: bool, time_ms: int | None = None, quote: str = "USDT"
+) -> MarginTable:
     """The margin rules of a market.
 
     Parameters
@@ -122,11 +97,17 @@ def margin_table(venue: str, coin: str, is_inverse: bool) -> MarginTable:
         As in the contracts, e.g. ``hyperliquid``, ``BTC``.
     is_inverse : bool
         Tables are known for linear markets; an inverse one gets the generic assumption.
+    time_ms : int or None
+        When they are to hold; None: now, which is the newest table.
+    quote : str
+        Binance's markets in USDT and USDC have tables of their own.
 
     Examples
     --------
     >>> margin_table("hyperliquid", "BTC", is_inverse=False).tiers[0].maintenance_margin_rate
     0.0125
+    >>> margin_table("binance", "BTC", is_inverse=False).tiers[0].max_leverage
+    150
     >>> margin_table("okx", "XYZ", is_inverse=False).source.startswith("assumption")
     True
     """
@@ -137,6 +118,11 @@ def margin_table(venue: str, coin: str, is_inverse: bool) -> MarginTable:
         if known is not None:
             return MarginTable(known, 0, _HYPERLIQUID_RULE)
         return MarginTable(_HYPERLIQUID_ASSUMED, 0, f"assumption: greatest leverage 10; {_HYPERLIQUID_RULE}")
-    if venue == "binance" and not is_inverse and coin in _BINANCE:
-        return MarginTable(_BINANCE[coin], 0, _BINANCE_SOURCE)
+    if venue == "binance" and not is_inverse:
+        from liqheat_ingest.binance_margin_data import binance_tables
+
+        tables = binance_tables().get((coin, quote), ())
+        at = [table for table in tables if time_ms is None or table.valid_from_ms <= time_ms]
+        if at:
+            return at[-1]
     return MarginTable(_GENERIC, 0, _GENERIC_SOURCE)

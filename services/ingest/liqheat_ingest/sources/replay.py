@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from liqheat_ingest.instruments import InstrumentSpec
+from liqheat_ingest.instruments import InstrumentSpec, shipped_margin
 from liqheat_ingest.mappers.binance_vision import CandleJoiner, utc_ms
 from liqheat_ingest.readings import Item, Market, SourceError
 from liqheat_ingest.sources.csv_files import DataFile, Specs, find_files, probe, read, recognise, tardis_name
@@ -63,9 +63,14 @@ class ReplaySource:
         return sum(file.read_bytes for file in self.files) / max(1, sum(file.size_bytes for file in self.files))
 
     def describe(self, market: Market) -> InstrumentSpec:
-        """How to read a market that an item was of."""
+        """How to read a market that an item was of, with the margin tiers of the tape's time."""
         spec = self.specs.get(market)
-        return self.mappers.describe(market) if spec is None else spec
+        if spec is None:
+            spec = self.mappers.describe(market)
+        if spec.margin is not None:
+            return spec
+        first_ms = min(file.first_us for file in self.files) // 1000
+        return replace(spec, margin=shipped_margin(spec, first_ms))
 
     @property
     def broken_lines(self) -> int:

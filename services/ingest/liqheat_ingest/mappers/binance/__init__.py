@@ -35,6 +35,7 @@ FORMATS = (
             "contractInfo": Handler("instruments", instruments.contract_info),
             "/fapi/v1/exchangeInfo": Handler("instruments", instruments.exchange_info),
             "/fapi/v1/leverageBracket": Handler("instruments", instruments.leverage_brackets),
+            "brackets-page": Handler("instruments", instruments.public_brackets),
             "/fapi/v1/depth": Handler("book-depth", books.snapshot),
             "/fapi/v1/openInterest": Handler("open-interest", answers.open_interest),
             "/futures/data/openInterestHist": Handler("open-interest", answers.open_interest_history),
@@ -86,7 +87,9 @@ class BinanceMapper(VenueMapper):
     def kind_of(self, raw: RawMessage) -> str | None:
         path = self._path(raw.channel)
         if path:
-            return None if path in _PASSED_OVER_PATHS else path
+            if path in _PASSED_OVER_PATHS:
+                return None
+            return "brackets-page" if path.endswith("/common/brackets") else path
         data = payload(raw)
         first = data[0] if data.__class__ is list and data else data
         if first.__class__ is dict:

@@ -78,6 +78,7 @@ def contract_info(mapper: BinanceMapper, raw: RawMessage, out: list[Mapped]) -> 
 
 
 _PUSHED = "Binance, !contractInfo stream"
+_PAGE = "Binance, page of leverage brackets"
 _ANSWERED = "Binance, GET /fapi/v1/leverageBracket"
 
 
@@ -95,6 +96,35 @@ def leverage_brackets(mapper: BinanceMapper, raw: RawMessage, out: list[Mapped])
         return mapper.instrument_fact(raw, symbol)
 
     mapper.each(raw, "instruments", rows(raw), one, out)
+
+
+def public_brackets(mapper: BinanceMapper, raw: RawMessage, out: list[Mapped]) -> None:
+    """The answer behind the venue's page of leverage brackets, which takes no key; ``updateTime`` is theirs.
+
+    The page's data is no documented interface: another form of it is a dead letter.
+    """
+    answer = member(raw.data, "data")
+
+    def one(entry: Any) -> Fact | None:
+        symbol = text(entry, "symbol")
+        if mapper.find(symbol) is None:
+            return None
+        told = [_page_bracket(bracket) for bracket in items_of(entry, "riskBrackets")]
+        valid_from_ms = time_ms(member(entry, "updateTime"), "updateTime", raw.receive_time_ms)
+        if mapper.instruments.learn_margin(symbol, margin_table(told, valid_from_ms, _PAGE)) is None:
+            return None
+        return mapper.instrument_fact(raw, symbol)
+
+    mapper.each(raw, "instruments", items_of(answer, "brackets"), one, out)
+
+
+def _page_bracket(entry: Any) -> ToldTier:
+    return ToldTier(
+        positive(member(entry, "bracketNotionalCap"), "bracketNotionalCap"),
+        positive(member(entry, "bracketMaintenanceMarginRate"), "bracketMaintenanceMarginRate"),
+        positive(member(entry, "maxOpenPosLeverage"), "maxOpenPosLeverage"),
+        not_negative(member(entry, "cumFastMaintenanceAmount"), "cumFastMaintenanceAmount"),
+    )
 
 
 def _pushed_bracket(entry: Any) -> ToldTier:
