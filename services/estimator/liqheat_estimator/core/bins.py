@@ -43,6 +43,15 @@ def bins_of(prices: Floats) -> Integers:
     return np.floor(np.log(prices) / BIN_WIDTH).astype(np.int64)
 
 
+def log_bins(price: float) -> float:
+    """Log price in bins, with its fraction.
+
+    >>> log_bins(1.0)
+    0.0
+    """
+    return math.log(price) / BIN_WIDTH
+
+
 def centre_price(bin_index: float) -> float:
     """Price in the middle of a bin, on the log scale.
 

@@ -51,36 +51,15 @@ class Layers:
 
 
 @lru_cache(maxsize=256)
-def closed_share(layers: Layers, elapsed_ms: int) -> Floats:
-    """Part of each layer that its half-life closes in a time. Not to be written to.
+def kept_share(layers: Layers, elapsed_ms: int) -> Floats:
+    """Part of each layer that its half-life leaves after a time. Not to be written to.
 
     >>> layers = Layers.from_parameters(EstimatorParameters())
-    >>> closed_share(layers, 2 * HOUR_MS)[-1]  # half of the class that lives two hours
-    np.float64(0.5)
+    >>> float(kept_share(layers, int(layers.half_life_ms[0]))[0])
+    0.5
     """
-    return 1.0 - np.exp2(-elapsed_ms / layers.half_life_ms)
-
-
-@dataclass(frozen=True, slots=True)
-class LayerShifts:
-    """Distance entry to liquidation in bins, split into whole bins and the rest; shape (2, layers).
-
-    A position opened in bin j is liquidated in bins ``j + whole`` (part ``near``) and ``j + whole + 1`` (part ``far``);
-    the parts have shape (2, layers, 1). ``lowest`` and ``highest`` are the extremes of ``whole``.
-    """
-
-    whole: Integers
-    near: Floats
-    far: Floats
-    lowest: int
-    highest: int
-
-    @classmethod
-    def of(cls, distances: Floats) -> LayerShifts:
-        """From distances in bins, shape (2, layers)."""
-        whole = np.floor(distances)
-        far = (distances - whole)[:, :, None]
-        return cls(whole.astype(np.int64), 1.0 - far, far, int(whole.min()), int(whole.max()))
+    kept: Floats = np.exp2(-elapsed_ms / layers.half_life_ms)
+    return kept
 
 
 def layer_shifts(
@@ -89,17 +68,17 @@ def layer_shifts(
     *,
     is_inverse: bool = False,
     fee_rate: float = 0.0,
-) -> LayerShifts:
-    """Distances of all classes on a market with these margin tiers; None: the stated default.
+) -> Floats:
+    """Distances in bins from entry to liquidation on a market with these margin tiers; None: the stated default.
 
-    The tier is the one of a typical position at its liquidation price. A class above the market's maximum leverage
+    Shape (2, layers): negative for longs, positive for shorts. The tier is the one of a typical position at its liquidation price. A class above the market's maximum leverage
     acts at that maximum.
 
     Examples
     --------
     >>> shifts = layer_shifts(EstimatorParameters())
-    >>> (shifts.whole + shifts.far[:, :, 0])[:, 9].round(3).tolist()  # 50x
-    [-15.19, 14.815]
+    >>> shifts[:, 5].round(3).tolist()  # 26x
+    [-34.208, 32.744]
     """
     if tiers is None:
         tiers = [
@@ -127,7 +106,8 @@ def layer_shifts(
                 fee_rate=fee_rate,
             )
             distances[side, index] = _bins_between(sign, price)
-    return LayerShifts.of(distances)
+    distances.setflags(write=False)
+    return distances
 
 
 def _bins_between(sign: int, relative_price: float) -> float:

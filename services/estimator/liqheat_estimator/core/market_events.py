@@ -6,6 +6,7 @@ from liqheat_estimator.core.bins import bin_of, bins_of
 from liqheat_estimator.core.coin_state import CoinState
 from liqheat_estimator.core.decode import TradeBatch
 from liqheat_estimator.core.layers import Layers
+from liqheat_estimator.core.learning.prior import Prior
 from liqheat_estimator.core.market_state import MarketState, Suspicion, side_of
 from liqheat_estimator.core.open_interest_flow import apply_open_interest, put_measured
 from liqheat_estimator.core.parameters import EstimatorParameters
@@ -28,6 +29,12 @@ INCOMPLETE_MS = 60_000
 MAX_BASIS = 0.1
 #: Streams that a market remembers by name; a venue has a handful.
 MAX_STREAMS = 32
+
+
+def advance_market(market: MarketState, time_ms: int, prior: Prior) -> None:
+    """Let a market's time pass up to an event, from the state before it: samples, hours that end, what they teach."""
+    if market.mark_price is not None and market.learning.is_due(time_ms):
+        market.learning.advance(time_ms, market.situation(), prior)
 
 
 def live_bars(state: CoinState, market: MarketState) -> list[PriceBar]:
@@ -134,6 +141,9 @@ def apply_candle(
         market.traded.add_range(bin_of(candle.low), bin_of(candle.high), candle.volume_base)
     if candle.open_interest_base is not None:
         _take_open_interest(market, candle.open_interest_base, end_ms, layers, parameters)
+    elif candle.volume_base is None:
+        # It told where price has been and nothing else: what opens next opens at prices after it.
+        market.start_sweep()
 
 
 def is_known_candle(market: MarketState, candle: Candle) -> bool:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
 from liqheat_estimator.core.bins import Floats, bin_of, centre_price
-from liqheat_estimator.core.layers import LayerShifts, layer_shifts
+from liqheat_estimator.core.layers import layer_shifts
+from liqheat_estimator.core.learning.hour import HourlyLearning, Situation
 from liqheat_estimator.core.ledger import Ledger
 from liqheat_estimator.core.measured_positions import MeasuredPositions
 from liqheat_estimator.core.parameters import LONG, SHORT, EstimatorParameters
@@ -35,9 +37,11 @@ class MarketState:
 
     Attributes
     ----------
-    swept_low_bin, swept_high_bin : int
-        Extremes of the mark since positions were last added: no long stands at or above ``swept_low_bin``, no short
-        at or below ``swept_high_bin``.
+    mark_at : float
+        Log price of the mark in bins, with its fraction.
+    swept_low, swept_high : float
+        Extremes of ``mark_at`` since positions were last added: no long stands above ``swept_low``, no short below
+        ``swept_high``.
     reported_mark_ms : int or None
         Time of the last mark that the venue reported.
     mark_to_last : float
@@ -60,14 +64,14 @@ class MarketState:
     volume_known: bool = False
     has_trades: bool = False
     mark_price: float | None = None
-    mark_bin: int = 0
+    mark_at: float = 0.0
     mark_is_reported: bool = True
     reported_mark_ms: int | None = None
     mark_to_last: float = 1.0
     last_price: float | None = None
     index_price: float | None = None
-    swept_low_bin: int = 0
-    swept_high_bin: int = 0
+    swept_low: float = 0.0
+    swept_high: float = 0.0
     open_interest_base: float | None = None
     flow_ms: int | None = None
     flows: int = 0
@@ -78,13 +82,14 @@ class MarketState:
     interrupted: dict[str, int] = field(default_factory=dict)
     incomplete_until_ms: int = -1
     suspicion: Suspicion = field(default_factory=Suspicion)
+    learning: HourlyLearning = field(default_factory=HourlyLearning)
     # Derived, never stored.
     map_version: int = 0
-    shifts: LayerShifts | None = None
+    shifts: Floats | None = None
     usd_map: tuple[int, Floats] | None = None
     sums: tuple[float, float] | None = None
 
-    def layer_shifts(self, parameters: EstimatorParameters) -> LayerShifts:
+    def layer_shifts(self, parameters: EstimatorParameters) -> Floats:
         """Distances of the layers on this market, from its instrument."""
         if self.shifts is None:
             instrument = self.instrument
@@ -104,6 +109,21 @@ class MarketState:
         if self.backfill_id is not None:
             return "backfilling"
         return "cold" if self.map is None or self.open_interest_base is None else "live"
+
+    @property
+    def mark_bin(self) -> int:
+        """Bin that the mark is in."""
+        return math.floor(self.mark_at)
+
+    def start_sweep(self) -> None:
+        """Positions may stand anywhere beside the mark again: new ones were added, or places were reported."""
+        self.swept_low = self.swept_high = self.mark_at
+
+    def situation(self) -> Situation:
+        """What the hourly learning needs to know."""
+        assert self.mark_price is not None
+        known = "liquidations" in self.stream_seen_ms and "liquidations" not in self.interrupted
+        return Situation(self.mark_price, self.open_interest_usd(), self.map if self.is_seeded else None, known)
 
     def standing(self, side: int) -> float:
         """Open positions of a side, estimated and measured, in the coin."""

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
-from liqheat_estimator.core.bins import Floats, centre_price
+from liqheat_estimator.core.bins import Floats
 from liqheat_estimator.core.parameters import LONG, WINDOW_BINS
+from liqheat_shared.contracts.liquidation_grids import BIN_WIDTH
 
 #: Accounts that a market remembers; the one that was heard of longest ago makes room.
 MAX_ACCOUNTS = 5_000
 
 
 class MeasuredPosition(NamedTuple):
-    """One account's position. ``liquidation_bin`` None: no price within reach liquidates it."""
+    """One account's position. ``liquidation_at`` is a log price in bins; None: no price within reach liquidates it."""
 
     side: int
     quantity_base: float
-    liquidation_bin: int | None
+    liquidation_at: float | None
 
 
 class MeasuredPositions:
@@ -49,44 +51,49 @@ class MeasuredPositions:
         self.quantity_base[position.side] += position.quantity_base
         return dropped
 
-    def consume(self, side: int, low_bin: int, high_bin: int) -> tuple[float, float]:
-        """Forget the positions of a side that are liquidated in these bins: (coin, USD at the bins' prices)."""
+    def consume(self, side: int, low: float, high: float) -> tuple[float, float]:
+        """Forget the positions of a side that are liquidated between two log prices: (coin, USD where they stood)."""
         if not self.counts[side]:
             return 0.0, 0.0
         reached = [
             account
-            for account, (held, _, bin_index) in self.accounts.items()
-            if held == side and bin_index is not None and low_bin <= bin_index <= high_bin
+            for account, (held, _, place) in self.accounts.items()
+            if held == side and place is not None and low <= place <= high
         ]
         base = usd = 0.0
         for account in reached:
             position = self.take(account)
             assert position is not None
-            assert position.liquidation_bin is not None
+            assert position.liquidation_at is not None
             base += position.quantity_base
-            usd += position.quantity_base * centre_price(position.liquidation_bin)
+            usd += position.quantity_base * math.exp(position.liquidation_at * BIN_WIDTH)
         return base, usd
 
     def add_to(self, density: Floats, first_bin: int) -> None:
         """Add the positions to a density of shape (2, WINDOW_BINS) in place."""
-        for side, quantity_base, bin_index in self.accounts.values():
-            if bin_index is not None and 0 <= bin_index - first_bin < WINDOW_BINS:
-                density[side, bin_index - first_bin] += quantity_base
+        for side, quantity_base, place in self.accounts.values():
+            if place is not None and 0 <= math.floor(place) - first_bin < WINDOW_BINS:
+                density[side, math.floor(place) - first_bin] += quantity_base
 
     def at(self, side: int, bin_index: int) -> float:
         """Quantity of a side in one bin."""
         return sum(
-            (p.quantity_base for p in self.accounts.values() if p.side == side and p.liquidation_bin == bin_index), 0.0
+            (
+                held.quantity_base
+                for held in self.accounts.values()
+                if held.side == side and held.liquidation_at is not None and math.floor(held.liquidation_at) == bin_index
+            ),
+            0.0,
         )
 
 
-def reachable_bin(side: int, liquidation_bin: int | None, mark_bin: int | None) -> int | None:
-    """The bin, or None where the mark has passed it already: such a price contradicts that the position is open.
+def reachable(side: int, liquidation_at: float | None, mark_at: float | None) -> float | None:
+    """The place, or None where the mark has passed it already: such a price contradicts that the position is open.
 
-    >>> reachable_bin(LONG, 90, 100), reachable_bin(LONG, 100, 100)
-    (90, None)
+    >>> reachable(LONG, 90.5, 100.0), reachable(LONG, 100.0, 100.0)
+    (90.5, None)
     """
-    if liquidation_bin is None or mark_bin is None:
-        return liquidation_bin
-    ahead = liquidation_bin < mark_bin if side == LONG else liquidation_bin > mark_bin
-    return liquidation_bin if ahead else None
+    if liquidation_at is None or mark_at is None:
+        return liquidation_at
+    ahead = liquidation_at < mark_at if side == LONG else liquidation_at > mark_at
+    return liquidation_at if ahead else None

@@ -11,15 +11,16 @@ import math
 
 import numpy as np
 
-from liqheat_estimator.core.bins import Floats, bin_of
-from liqheat_estimator.core.layers import Layers, closed_share
+from liqheat_estimator.core.bins import log_bins
+from liqheat_estimator.core.layers import Layers, kept_share
 from liqheat_estimator.core.market_state import MarketState
-from liqheat_estimator.core.measured_positions import MeasuredPosition, reachable_bin
+from liqheat_estimator.core.measured_positions import MeasuredPosition, reachable
 from liqheat_estimator.core.parameters import DAY_MS, LONG, SHORT, EstimatorParameters
+from liqheat_estimator.core.position_map import OpeningPrices
 from liqheat_estimator.core.volume_profile import MAX_BINS, VolumeProfile
 
 #: Updates between recounts of the totals; each costs about 30 µs.
-RECOUNT_EVERY = 256
+RECOUNT_EVERY = 512
 #: Longest time that turnover is applied for at once; beyond it hardly anything would be left.
 MAX_TURNOVER_MS = 90 * DAY_MS
 
@@ -62,14 +63,14 @@ def put_measured(
     if old is not None:
         ledger.closed_base[old.side] += old.quantity_base
     if quantity_base > 0:
-        place = None if liquidation_price is None else bin_of(liquidation_price)
-        place = reachable_bin(side, place, None if market.map is None else market.mark_bin)
+        place = None if liquidation_price is None else log_bins(liquidation_price)
+        place = reachable(side, place, None if market.map is None else market.mark_at)
         dropped = market.measured.put(account, MeasuredPosition(side, quantity_base, place))
         ledger.deposited_base[side] += quantity_base
         if dropped is not None:
             ledger.closed_base[dropped.side] += dropped.quantity_base
         # The new position may stand in bins that the mark has been to since the last update.
-        market.swept_low_bin = market.swept_high_bin = market.mark_bin
+        market.start_sweep()
     if market.map is not None and market.open_interest_base is not None:
         _close_down_to(market, _targets(market))
     market.map_changed()
@@ -77,18 +78,10 @@ def put_measured(
 
 def _turn_over(market: MarketState, elapsed_ms: int, layers: Layers) -> None:
     """Close what half-lives say, at most the volume: each trade closes at most its size on either side."""
-    positions = market.map
-    assert positions is not None
-    share = closed_share(layers, elapsed_ms)
-    closed = np.add.reduce(positions.total * share, axis=1).tolist()
+    assert market.map is not None
     volume_is_known = market.volume_known and "trades" not in market.interrupted
     volume_base = market.traded.total_base() if volume_is_known else math.inf
-    if max(closed) <= volume_base:
-        positions.multiply(1.0 - share)
-    else:
-        bounds = [min(volume_base / each, 1.0) if each > 0 else 1.0 for each in closed]
-        positions.multiply(1.0 - share * np.array(bounds)[:, None])
-        closed = [each * bound for each, bound in zip(closed, bounds, strict=True)]
+    closed = market.map.turn_over(kept_share(layers, elapsed_ms), volume_base)
     for side in (LONG, SHORT):
         market.ledger.closed_base[side] += closed[side]
     market.map_changed()
@@ -102,18 +95,13 @@ def _targets(market: MarketState) -> list[float]:
 
 def _close_down_to(market: MarketState, targets: list[float]) -> list[float]:
     """Close estimated positions in proportion until at most the targets are left; what stands then, by side."""
-    positions = market.map
-    assert positions is not None
-    standing: list[float] = np.add.reduce(positions.total, axis=1).tolist()
-    kept = [min(have, target) for have, target in zip(standing, targets, strict=True)]
-    if kept == standing:
-        return standing
-    factors = [left / have if have > 0 else 1.0 for left, have in zip(kept, standing, strict=True)]
-    positions.multiply(np.array(factors)[:, None])
-    for side in (LONG, SHORT):
-        market.ledger.closed_base[side] += standing[side] - kept[side]
-    market.map_changed()
-    return kept
+    assert market.map is not None
+    *closed, longs, shorts = market.map.close_down(targets[LONG], targets[SHORT])
+    if closed[LONG] > 0 or closed[SHORT] > 0:
+        for side in (LONG, SHORT):
+            market.ledger.closed_base[side] += closed[side]
+        market.map_changed()
+    return [longs, shorts]
 
 
 def _open(market: MarketState, needs: list[float], layers: Layers, parameters: EstimatorParameters) -> None:
@@ -126,26 +114,26 @@ def _open(market: MarketState, needs: list[float], layers: Layers, parameters: E
         positions.seed(amounts * layers.shares, shifts, layers.seed_width_bins, market.mark_bin)
         market.is_seeded = True
     else:
-        first_bin, profile = _opening_prices(market)
-        positions.deposit(amounts * layers.opening_weights, first_bin, profile, shifts, market.mark_bin)
+        positions.deposit(amounts * layers.opening_weights, _opening_prices(market), shifts, market.mark_bin)
     for side in (LONG, SHORT):
         market.ledger.deposited_base[side] += needs[side]
     market.map_changed()
 
 
-def _opening_prices(market: MarketState) -> tuple[int, Floats]:
+def _opening_prices(market: MarketState) -> OpeningPrices:
     """Where the new positions were opened: over the volume, without volume over the way of the mark."""
     traded = market.traded
     total = traded.total_base()
     if total > 0:
-        return traded.first_bin, traded.quantity_base / total
-    low_bin = max(market.swept_low_bin, market.mark_bin - MAX_BINS // 2)
-    high_bin = min(market.swept_high_bin, low_bin + MAX_BINS - 1)
+        return OpeningPrices(traded.first_bin, traded.quantity_base / total, 0.0)
+    low, high = market.swept_low, market.swept_high
+    low_bin = max(math.floor(low), market.mark_bin - MAX_BINS // 2)
+    high_bin = min(math.floor(high), low_bin + MAX_BINS - 1)
     count = high_bin - low_bin + 1
-    return low_bin, np.full(count, 1.0 / count)
+    return OpeningPrices(low_bin, np.full(count, 1.0 / count), (low + high - low_bin - high_bin - 1) / 2)
 
 
 def _start_interval(market: MarketState) -> None:
     market.traded = VolumeProfile()
     market.volume_known = market.has_trades
-    market.swept_low_bin = market.swept_high_bin = market.mark_bin
+    market.start_sweep()

@@ -37,9 +37,9 @@ class EstimatorParameters:
     """
 
     cadence_ms: int = 1_000
-    leverages: tuple[float, ...] = (2, 3, 4, 5, 7, 10, 15, 20, 30, 50, 75, 125)
-    open_interest_shares: tuple[float, ...] = (0.20, 0.16, 0.17, 0.18, 0.13, 0.07, 0.03, 0.03, 0.01, 0.01, 0.005, 0.005)
-    half_life_hours: tuple[float, ...] = (240, 192, 144, 120, 72, 48, 24, 18, 12, 6, 4, 2)
+    leverages: tuple[float, ...] = (3.1, 4.7, 7.2, 10.9, 17.1, 26.0, 39.2, 57.7, 82.0, 109.0, 140.0, 167.0)
+    open_interest_shares: tuple[float, ...] = (0.16, 0.20, 0.20, 0.16, 0.11, 0.07, 0.04, 0.025, 0.015, 0.01, 0.006, 0.004)
+    half_life_hours: tuple[float, ...] = (144, 96, 60, 36, 24, 18, 12, 9, 6, 4, 3, 2)
     daily_volatility: float = 0.025
     typical_position_usd: float = 25_000.0
     default_maintenance_margin_rate: float = 0.005

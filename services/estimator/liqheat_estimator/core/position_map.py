@@ -1,30 +1,35 @@
-"""Estimated positions of one market by side, leverage class and liquidation price."""
+"""Estimated positions of one market by side, layer and liquidation price."""
 
 from __future__ import annotations
 
-from functools import cache
+import math
+from typing import NamedTuple
 
 import numpy as np
 
-from liqheat_estimator.core.bins import Floats, Integers, centre_price, centre_prices
-from liqheat_estimator.core.layers import LayerShifts
+from liqheat_estimator.core import map_kernels as kernels
+from liqheat_estimator.core.bins import Floats, centre_price, centre_prices
 from liqheat_estimator.core.parameters import LONG, SHORT, WINDOW_BINS
-from liqheat_estimator.core.volume_profile import MAX_BINS
 
-#: A layer's scale below this is multiplied into its cells: float64 keeps its precision.
-RENORMALISE_BELOW = 1e-6
-#: A layer that keeps less than this part of a deposit on the right side of the mark enters at the mark instead.
-MIN_KEPT = 1e-6
 _SIDES = (LONG, SHORT)
-#: Sign of the direction from the mark in which a side's positions lie.
-_AHEAD = np.array([-1, 1])[:, None, None]
-_STEPS = np.arange(MAX_BINS + 1)
 
 
-@cache
-def _row_starts(layers: int) -> Integers:
-    """Place of each layer's first cell in the flat mass array, shape (2, layers, 1)."""
-    return np.arange(2 * layers).reshape(2, layers, 1) * WINDOW_BINS
+class OpeningPrices(NamedTuple):
+    """Where positions were opened.
+
+    Attributes
+    ----------
+    first_bin : int
+        Absolute bin of ``profile[0]``.
+    profile : ndarray
+        Share in each bin, sums to 1.
+    offset : float
+        Mean place of the entries within their bins, from -0.5 (lower edge) to 0.5.
+    """
+
+    first_bin: int
+    profile: Floats
+    offset: float
 
 
 class PositionMap:
@@ -73,63 +78,87 @@ class PositionMap:
         """Recount the totals, so that rounding errors of single steps don't add up."""
         self.total = (self.mass.sum(axis=2) + self.tail_mass) * self.scale
 
-    def density(self) -> Floats:
-        """Mass by side and bin, all layers together: shape (2, WINDOW_BINS), in the coin."""
-        # einsum without optimisation: no temporary of the whole map and no BLAS, whose sums depend on its threads.
-        summed: Floats = np.einsum("sk,skb->sb", self.scale, self.mass, optimize=False)
-        return summed
+    def density(self, weights: Floats | None = None) -> Floats:
+        """Mass by side and bin, all layers together: shape (2, WINDOW_BINS), in the coin.
 
-    def density_at(self, side: int, bin_index: int) -> float:
+        Parameters
+        ----------
+        weights : ndarray, shape (2, layers), optional
+            What each layer counts; None: 1.
+        """
+        density = np.zeros((2, WINDOW_BINS))
+        kernels.add_density(self.mass, self.scale if weights is None else self.scale * weights, density)
+        return density
+
+    def density_at(self, side: int, bin_index: int, weights: Floats | None = None) -> float:
         """Mass in one absolute bin."""
         place = bin_index - self.first_bin
         if not 0 <= place < WINDOW_BINS:
             return 0.0
-        return float((self.mass[side, :, place] * self.scale[side]).sum())
+        scale = self.scale[side] if weights is None else self.scale[side] * weights[side]
+        return float((self.mass[side, :, place] * scale).sum())
 
     # ---- closing
 
-    def multiply(self, factors: Floats) -> None:
-        """Keep a part of each layer; factors are 0 to 1, of shape (2, layers), (layers,) or (2, 1)."""
-        self.scale *= factors
-        self.total *= factors
-        if np.minimum.reduce(self.scale, axis=None) < RENORMALISE_BELOW:
-            self._renormalise()
+    def turn_over(self, kept: Floats, volume_base: float) -> tuple[float, float]:
+        """Keep a part of each layer, but close at most a volume on either side; what was closed, by side.
 
-    def _renormalise(self) -> None:
-        for side, layer in np.argwhere(self.scale < RENORMALISE_BELOW).tolist():
-            factor = self.scale[side, layer]
-            self.mass[side, layer] *= factor
-            self.tail_mass[side, layer] *= factor
-            self.tail_moment[side, layer] *= factor
-            self.scale[side, layer] = 1.0
+        Parameters
+        ----------
+        kept : ndarray, shape (layers,)
+            0 to 1.
+        volume_base : float
+            Each trade closes at most its size on either side; ``inf``: unknown.
+        """
+        long_base, short_base, small = kernels.turn_over(self.scale, self.total, kept, volume_base)
+        if small:
+            kernels.renormalise(self.mass, self.scale, self.tail_mass, self.tail_moment)
+        return long_base, short_base
+
+    def close_down(self, long_target: float, short_target: float) -> tuple[float, float, float, float]:
+        """Close in proportion until at most the targets are left: what was closed, then what stands, by side."""
+        *amounts, small = kernels.close_down(self.scale, self.total, long_target, short_target)
+        if small:
+            kernels.renormalise(self.mass, self.scale, self.tail_mass, self.tail_moment)
+        return tuple(amounts)  # type: ignore[return-value]
 
     # ---- sweeping
 
-    def consume(self, side: int, low_bin: int, high_bin: int) -> tuple[float, float]:
-        """Remove everything in the absolute bins low to high, both included: (coin, USD at the bins' prices).
+    def consume(self, side: int, low: float, high: float) -> tuple[float, float]:
+        """Remove what stands between two log prices: (coin, USD at the bins' prices).
 
-        A layer's tail cell goes with it when its mean bin is in the range.
+        A bin holds its mass evenly. Towards the mark's way the range takes all of its last bin, since what stood
+        beyond was consumed before; at the far end it takes the part of the bin that the mark went into.
+
+        Parameters
+        ----------
+        low, high : float
+            Log prices in bins. For longs the mark fell from ``high`` to ``low``, for shorts it rose from low to high.
         """
+        first, last = math.floor(low), math.floor(high)
+        if side == LONG:
+            edge, reached = first, low - first
+            held = high - last if last == first else 1.0
+        else:
+            edge, reached = last, last + 1 - high
+            held = last + 1 - low if last == first else 1.0
+        kept = min(reached / held, 1.0) if held > 0 else 0.0
         base = usd = 0.0
-        start, end = max(low_bin - self.first_bin, 0), min(high_bin - self.first_bin + 1, WINDOW_BINS)
+        start, end = max(first - self.first_bin, 0), min(last - self.first_bin + 1, WINDOW_BINS)
         if start < end:
-            block = self.mass[side, :, start:end]
-            by_bin = np.add.reduce(removed := block * self.scale[side, :, None], axis=0)
-            base = float(np.add.reduce(by_bin))
-            if base > 0:
-                usd = float(np.add.reduce(by_bin * self.prices()[start:end]))
-                self.total[side] = np.maximum(self.total[side] - np.add.reduce(removed, axis=1), 0.0)
-                block[...] = 0.0
-        if low_bin < self.first_bin or high_bin >= self.first_bin + WINDOW_BINS:
-            tail_base, tail_usd = self._consume_tails(side, low_bin, high_bin)
+            base, usd = kernels.consume_bins(
+                self.mass, self.scale, self.total, side, start, end, edge - self.first_bin, kept, self.prices()
+            )
+        if first < self.first_bin or last >= self.first_bin + WINDOW_BINS:
+            tail_base, tail_usd = self._consume_tails(side, low, high)
             return base + tail_base, usd + tail_usd
         return base, usd
 
-    def _consume_tails(self, side: int, low_bin: int, high_bin: int) -> tuple[float, float]:
+    def _consume_tails(self, side: int, low: float, high: float) -> tuple[float, float]:
         base = usd = 0.0
         for layer in np.flatnonzero(self.tail_mass[side] > 0):
             mean_bin = self.tail_moment[side, layer] / self.tail_mass[side, layer]
-            if low_bin <= mean_bin <= high_bin:
+            if low <= mean_bin <= high:
                 amount = float(self.tail_mass[side, layer] * self.scale[side, layer])
                 base += amount
                 usd += amount * centre_price(float(mean_bin))
@@ -139,7 +168,7 @@ class PositionMap:
 
     # ---- opening
 
-    def deposit(self, amounts: Floats, first_bin: int, profile: Floats, shifts: LayerShifts, mark_bin: int) -> None:
+    def deposit(self, amounts: Floats, opened: OpeningPrices, shifts: Floats, mark_bin: int) -> None:
         """Add positions that were opened over a profile of prices.
 
         Entries whose liquidation price the mark has already passed can't be open any more: the layer's amount goes
@@ -149,44 +178,29 @@ class PositionMap:
         ----------
         amounts : ndarray, shape (2, layers)
             In the coin, not negative.
-        first_bin : int
-            Absolute bin of ``profile[0]``.
-        profile : ndarray
-            Share of the volume in each bin, sums to 1.
+        opened : OpeningPrices
+            Where.
+        shifts : ndarray, shape (2, layers)
+            Distance from entry to liquidation in bins: negative for longs, positive for shorts.
         """
-        count = len(profile)
-        # Places in the flat mass array, and of the mark in each row of it.
-        rows = _row_starts(amounts.shape[1])
-        offset = first_bin - self.first_bin
-        index = (shifts.whole[:, :, None] + (rows + offset)) + _STEPS[: count + 1]
-        mark = rows + (mark_bin - self.first_bin)
-        padded = np.zeros(count + 2)
-        padded[1:-1] = profile
-        parts = shifts.near * padded[1:]
-        parts += shifts.far * padded[:-1]
-        np.putmask(parts, (index - mark) * _AHEAD <= 0, 0.0)
-        kept = np.add.reduce(parts, axis=2)
-        if np.minimum.reduce(kept, axis=None) < MIN_KEPT:
-            lost = kept < MIN_KEPT
-            kept[lost] = np.inf
-            self._deposit_at_mark(np.where(lost, amounts, 0.0), shifts, mark_bin)
-        parts *= (amounts / (kept * self.scale))[:, :, None]
-        if offset + shifts.lowest >= 0 and offset + shifts.highest + count < WINDOW_BINS:
-            self.mass.reshape(-1)[index] += parts
-        else:
-            for side in _SIDES:
-                for layer in range(amounts.shape[1]):
-                    self._add(side, layer, offset + int(shifts.whole[side, layer]), parts[side, layer])
-        self._count_deposit(amounts, 0.0)
+        kernels.deposit_profile(
+            self.mass,
+            self.scale,
+            self.total,
+            self.tail_mass,
+            self.tail_moment,
+            self.seed_share,
+            self.first_bin,
+            amounts,
+            opened.first_bin,
+            opened.profile,
+            opened.offset,
+            shifts,
+            mark_bin,
+        )
 
-    def _deposit_at_mark(self, amounts: Floats, shifts: LayerShifts, mark_bin: int) -> None:
-        for side, layer in np.argwhere(amounts > 0).tolist():
-            whole = int(shifts.whole[side, layer])
-            place = mark_bin - self.first_bin + (min(whole, -1) if side == LONG else max(whole, 1))
-            self._add(side, layer, place, np.array([amounts[side, layer] / self.scale[side, layer]]))
-
-    def seed(self, amounts: Floats, shifts: LayerShifts, width_bins: Floats, mark_bin: int) -> None:
-        """Add positions that are older than the data: entries spread around the mark, the liquidated ones left out.
+    def seed(self, amounts: Floats, shifts: Floats, width_bins: Floats, mark_bin: int) -> None:
+        """Add positions older than the data: entries normal about the mark, the already liquidated left out.
 
         Parameters
         ----------
@@ -201,22 +215,18 @@ class PositionMap:
             steps = np.arange(-reach, reach + 1)
             entries = np.exp(-0.5 * (steps / width) ** 2)
             for side in _SIDES:
+                whole = math.floor(shifts[side, layer])
+                far = float(shifts[side, layer]) - whole
                 parts = np.zeros(len(steps) + 1)
-                parts[:-1] = shifts.near[side, layer] * entries
-                parts[1:] += shifts.far[side, layer] * entries
-                first = mark - reach + int(shifts.whole[side, layer])
+                parts[:-1] = (1.0 - far) * entries
+                parts[1:] += far * entries
+                first = mark - reach + whole
                 index = first + np.arange(len(parts))
-                parts *= (index < mark) if side == LONG else (index > mark)
+                parts *= (index <= mark) if side == LONG else (index >= mark)
                 parts *= amounts[side, layer] / (parts.sum() * self.scale[side, layer])
                 self._add(side, layer, first, parts)
-        self._count_deposit(amounts, 1.0)
-
-    def _count_deposit(self, amounts: Floats, seed_share: float) -> None:
         grown = self.total + amounts
-        seeded = self.seed_share * self.total
-        if seed_share > 0:
-            seeded += seed_share * amounts
-        self.seed_share = seeded / np.maximum(grown, 1e-300)
+        self.seed_share = (self.seed_share * self.total + amounts) / np.maximum(grown, 1e-300)
         self.total = grown
 
     def _add(self, side: int, layer: int, first: int, parts: Floats) -> None:
