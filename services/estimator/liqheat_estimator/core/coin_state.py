@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from liqheat_estimator.core.accuracy.book import AccuracyBook
 from liqheat_estimator.core.columns import ScopeColumns
 from liqheat_estimator.core.liquidations import LiquidationTotals
 from liqheat_estimator.core.market_state import MarketState, Suspicion
@@ -35,6 +36,8 @@ class CoinState:
         Until then outputs say that something is missing.
     history_lost_ms : int or None
         Clock when the broker was found to have deleted events before they were read; -1 before the first event.
+    reported_share : float or None
+        Part of the map near the mark that venues are expected to report, as of the last minute's first grid.
     """
 
     coin: str
@@ -55,6 +58,8 @@ class CoinState:
     history_lost_ms: int | None = None
     clock_suspicion: Suspicion = field(default_factory=Suspicion)
     clusterer_released: bool = False
+    accuracy: AccuracyBook = field(default_factory=AccuracyBook)
+    reported_share: float | None = None
     # Derived, never stored.
     scope_cache: ScopeCache = field(default_factory=ScopeCache)
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from liqheat_estimator.core import market_events as apply
+from liqheat_estimator.core.accuracy_clock import hour_ended
 from liqheat_estimator.core.coin_state import CoinState
 from liqheat_estimator.core.column_clock import after_backfill, before_candle, candle_bars, close_minutes
 from liqheat_estimator.core.decode import Event, TradeBatch, decode_event
 from liqheat_estimator.core.grid import grid_at
 from liqheat_estimator.core.layers import Layers
+from liqheat_estimator.core.learning.prior import shipped_prior
 from liqheat_estimator.core.liquidations import realised_liquidation
 from liqheat_estimator.core.market_state import MarketState, side_of
 from liqheat_estimator.core.open_interest_flow import apply_open_interest
@@ -61,6 +63,7 @@ class EstimatorFold(Fold[CoinState, Event]):
     def __init__(self, parameters: EstimatorParameters | None = None) -> None:
         self.parameters = EstimatorParameters() if parameters is None else parameters
         self.layers = Layers.from_parameters(self.parameters)
+        self.prior = shipped_prior(self.parameters.layer_names)
 
     # ---- the shell's side
 
@@ -89,6 +92,7 @@ class EstimatorFold(Fold[CoinState, Event]):
             market.restart_cold()
             market.backfill_id = None
             market.interrupted.clear()
+        state.accuracy.restart()
 
     def releases_quarantine(self, event: Event) -> bool:
         return isinstance(event, Control) and event.stage == self.stage
@@ -118,6 +122,10 @@ class EstimatorFold(Fold[CoinState, Event]):
         self._advance_cursor(state, market, event)
         if relisted:
             market.restart_cold()
+            state.accuracy.restart()
+        ended_hour = apply.advance_market(market, event.event_time_ms, self.prior)
+        if ended_hour is not None:
+            emissions += hour_ended(state, market, ended_hour, event.phase, self.parameters)
         return emissions + self._apply(state, market, event)
 
     def _advance_clock(self, state: CoinState, event: Event) -> list[Emission]:
@@ -212,6 +220,7 @@ class EstimatorFold(Fold[CoinState, Event]):
     def _apply_liquidation(self, state: CoinState, market: MarketState, event: Liquidation) -> list[Emission]:
         self._note(market, event, "liquidations")
         side = side_of(event.liquidated_side)
+        market.learning.observe(side, event.notional_usd)
         state.liquidation_totals.add(event.event_time_ms, side, event.notional_usd)
         columns = [state.columns_of(scope).bar for scope in (AGGREGATED, market.venue)]
         for bar in (state.interval, *columns):

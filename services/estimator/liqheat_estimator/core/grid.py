@@ -10,6 +10,7 @@ from liqheat_estimator.core.coin_state import CoinState, scopes_of
 from liqheat_estimator.core.market_state import MarketState
 from liqheat_estimator.core.parameters import DAY_MS, LONG, MINUTE_MS, SHORT, EstimatorParameters
 from liqheat_estimator.core.price_bar import PriceBar
+from liqheat_estimator.core.reported_share import reported_share
 from liqheat_estimator.core.scope_grid import mark_price_of, scope_grid
 from liqheat_shared.contracts.base import AGGREGATED, Phase
 from liqheat_shared.contracts.liquidation_grids import BIN_WIDTH
@@ -87,10 +88,12 @@ def _leverage_classes(
     if minute == state.classes_minute:
         return None
     state.classes_minute = minute
+    state.reported_share = reported_share(markets, time_ms)
     usd = np.zeros((2, len(parameters.leverages)))
     for market in markets:
         assert market.map is not None
-        usd += market.map.total * (market.mark_price or 0.0)
+        weights = market.layer_weights()
+        usd += market.map.total * (1.0 if weights is None else weights) * (market.mark_price or 0.0)
     whole = np.rint(usd).astype(np.int64)
     return {
         "leverage": list(parameters.leverages),
@@ -115,7 +118,7 @@ def _provenance(
         "members": [_member(market, time_ms) for market in state.markets.values()],
         "estimated_share": 1.0 - measured_share,
         "measured_share": measured_share,
-        "reported_share": None,  # learning what venues report comes with the accuracy ledger
+        "reported_share": state.reported_share,
         "coverage_share": min(covered / interest, 1.0) if interest > 0 else 0.0,
         "model_version": parameters.model_version,
         "history_lost": lost_ms is not None and time_ms < lost_ms + DAY_MS,

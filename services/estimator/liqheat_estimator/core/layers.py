@@ -9,11 +9,10 @@ from functools import lru_cache
 
 import numpy as np
 
-from liqheat_estimator.core.bins import Floats, Integers
-from liqheat_estimator.core.margin import Tier, isolated_liquidation_price
-from liqheat_estimator.core.parameters import DAY_MS, HOUR_MS, LONG, EstimatorParameters
+from liqheat_estimator.core.bins import Floats
+from liqheat_estimator.core.margin import MARK_RULE, Tier, TierRow, VenueRule, isolated_liquidation_price, tier_table
+from liqheat_estimator.core.parameters import DAY_MS, HOUR_MS, LONG, SHORT, EstimatorParameters
 from liqheat_shared.contracts.liquidation_grids import BIN_WIDTH
-from liqheat_shared.contracts.market_events import MarginTier
 
 #: A layer is never nearer than this to its entry: the bin of the mark itself holds no positions.
 MIN_DISTANCE_BINS = 1.0
@@ -62,55 +61,75 @@ def kept_share(layers: Layers, elapsed_ms: int) -> Floats:
     return kept
 
 
+#: Maintenance rate at which the model's leverage classes have the distances that their weights were learned for.
+REFERENCE_MAINTENANCE_RATE = 0.004
+
+
 def layer_shifts(
     parameters: EstimatorParameters,
     tiers: Sequence[Tier] | None = None,
     *,
     is_inverse: bool = False,
-    fee_rate: float = 0.0,
+    rule: VenueRule = MARK_RULE,
+    taker_fee_rate: float | None = None,
+    maintenance_stress: float = 0.0,
 ) -> Floats:
     """Distances in bins from entry to liquidation on a market with these margin tiers; None: the stated default.
 
-    Shape (2, layers): negative for longs, positive for shorts. The tier is the one of a typical position at its liquidation price. A class above the market's maximum leverage
-    acts at that maximum.
+    The tier is the one of a typical position. A class above the market's maximum leverage stands for positions whose
+    margin has become thinner than any new one's: through losses, or because the account lost elsewhere. Its distance
+    is that of the maximum leverage, made smaller in the proportion that the two classes have at the reference rate.
+
+    Parameters
+    ----------
+    maintenance_stress : float
+        Fraction by which maintenance requirements are supposed to rise; positions keep their margin.
+
+    Returns
+    -------
+    ndarray, shape (2, layers)
+        Negative for longs, positive for shorts.
 
     Examples
     --------
     >>> shifts = layer_shifts(EstimatorParameters())
-    >>> shifts[:, 5].round(3).tolist()  # 26x
-    [-34.208, 32.744]
+    >>> shifts[:, 5].round(2).tolist()  # 26x
+    [-35.21, 33.73]
+    >>> layer_shifts(EstimatorParameters(), maintenance_stress=1.0)[:, 5].round(2).tolist()
+    [-31.19, 29.76]
     """
     if tiers is None:
-        tiers = [
-            MarginTier(
-                notional_floor_usd=0.0,
-                notional_cap_usd=None,
-                maintenance_margin_rate=parameters.default_maintenance_margin_rate,
-                maintenance_amount_usd=0.0,
-                max_leverage=parameters.default_max_leverage,
-            )
-        ]
+        rate, most = parameters.default_maintenance_margin_rate, parameters.default_max_leverage
+        tiers = tier_table([TierRow(0.0, rate, most)])
     tiers = sorted(tiers, key=lambda tier: tier.notional_floor_usd)
-    highest = max(tier.max_leverage for tier in tiers)
+    most = max(max(tier.max_leverage for tier in tiers), 1.01)
+    fee_rate = rule.close_fee_rate(taker_fee_rate)
     distances = np.empty((2, len(parameters.leverages)))
     for index, leverage in enumerate(parameters.leverages):
-        for side in (0, 1):
-            sign = 1 if side == LONG else -1
+        thinner = _reference_distance(leverage) / _reference_distance(most) if leverage > most else 1.0
+        for side, sign in ((LONG, 1), (SHORT, -1)):
             price = isolated_liquidation_price(
                 sign,
                 1.0,
-                min(leverage, max(highest, 1.01)),
+                min(leverage, most),
                 parameters.typical_position_usd,
                 tiers,
                 is_inverse=is_inverse,
                 fee_rate=fee_rate,
+                rule=rule,
+                maintenance_stress=maintenance_stress,
             )
-            distances[side, index] = _bins_between(sign, price)
-    distances.setflags(write=False)
+            distances[side, index] = _bins_between(sign, price, thinner)
     return distances
 
 
-def _bins_between(sign: int, relative_price: float) -> float:
-    """Distance in bins on the right side of the entry, at least one bin and at most e^10."""
-    distance = math.log(relative_price) / BIN_WIDTH if relative_price > 0 else -sign * 10 / BIN_WIDTH
+def _reference_distance(leverage: float) -> float:
+    """Distance of a long at the reference rate, positive and never 0."""
+    return max(-math.log((1 - 1 / leverage) / (1 - REFERENCE_MAINTENANCE_RATE)), 1e-4)
+
+
+def _bins_between(sign: int, relative_price: float, thinner: float) -> float:
+    """Distance in bins on the right side of the entry, at least ``MIN_DISTANCE_BINS`` and at most e^10."""
+    reached = relative_price > 0 and math.isfinite(relative_price)
+    distance = math.log(relative_price) / BIN_WIDTH * thinner if reached else -sign * 10 / BIN_WIDTH
     return -sign * min(max(-sign * distance, MIN_DISTANCE_BINS), 10 / BIN_WIDTH)

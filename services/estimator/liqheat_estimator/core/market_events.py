@@ -31,10 +31,18 @@ MAX_BASIS = 0.1
 MAX_STREAMS = 32
 
 
-def advance_market(market: MarketState, time_ms: int, prior: Prior) -> None:
-    """Let a market's time pass up to an event, from the state before it: samples, hours that end, what they teach."""
-    if market.mark_price is not None and market.learning.is_due(time_ms):
-        market.learning.advance(time_ms, market.situation(), prior)
+def advance_market(market: MarketState, time_ms: int, prior: Prior) -> int | None:
+    """Let a market's time pass up to an event, from the state before it: samples, hours that end, what they teach.
+
+    Returns the number of the hour that ended, if one did.
+    """
+    if market.mark_price is None or not market.learning.is_due(time_ms):
+        return None
+    ended = market.learning.advance(time_ms, market.situation(), prior)
+    if ended is not None:
+        market.round_map()
+        market.map_changed()
+    return ended
 
 
 def live_bars(state: CoinState, market: MarketState) -> list[PriceBar]:
@@ -167,6 +175,8 @@ def apply_feed_status(market: MarketState, status: FeedStatus) -> None:
     if status.type == "feed-interrupted":
         if len(market.interrupted) < MAX_STREAMS:
             market.interrupted[status.stream] = status.from_ms
+        if status.stream == "liquidations":
+            market.learning.interrupt()
     else:
         market.interrupted.pop(status.stream, None)
         market.incomplete_until_ms = max(market.incomplete_until_ms, status.receive_time_ms + INCOMPLETE_MS)

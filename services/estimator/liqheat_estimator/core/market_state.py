@@ -6,10 +6,14 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
+from liqheat_estimator.core.accuracy.vendor_like import VendorLikeMap
 from liqheat_estimator.core.bins import Floats, bin_of, centre_price
 from liqheat_estimator.core.layers import layer_shifts
 from liqheat_estimator.core.learning.hour import HourlyLearning, Situation
 from liqheat_estimator.core.ledger import Ledger
+from liqheat_estimator.core.margin import venue_rule
 from liqheat_estimator.core.measured_positions import MeasuredPositions
 from liqheat_estimator.core.parameters import LONG, SHORT, EstimatorParameters
 from liqheat_estimator.core.position_map import PositionMap
@@ -17,8 +21,10 @@ from liqheat_estimator.core.volume_profile import VolumeProfile
 from liqheat_shared.contracts.liquidation_grids import MarketState as MarketPhase
 from liqheat_shared.contracts.market_events import Instrument
 
-#: Venues whose liquidation rule counts the close fee as well.
-FEE_COUNTING_VENUES = frozenset({"okx"})
+
+#: Hours that have to teach a market's filter before its map follows it, and the most that a layer is changed: e^2.
+MIN_LEARNED_HOURS = 24
+MAX_LOG_WEIGHT = 2.0
 
 
 @dataclass(slots=True)
@@ -83,6 +89,7 @@ class MarketState:
     incomplete_until_ms: int = -1
     suspicion: Suspicion = field(default_factory=Suspicion)
     learning: HourlyLearning = field(default_factory=HourlyLearning)
+    vendor_like: VendorLikeMap | None = None
     # Derived, never stored.
     map_version: int = 0
     shifts: Floats | None = None
@@ -92,17 +99,22 @@ class MarketState:
     def layer_shifts(self, parameters: EstimatorParameters) -> Floats:
         """Distances of the layers on this market, from its instrument."""
         if self.shifts is None:
-            instrument = self.instrument
-            if instrument is None:
-                self.shifts = layer_shifts(parameters)
-            else:
-                self.shifts = layer_shifts(
-                    parameters,
-                    instrument.margin_tiers,
-                    is_inverse=instrument.is_inverse,
-                    fee_rate=(instrument.taker_fee_rate or 0.0) if self.venue in FEE_COUNTING_VENUES else 0.0,
-                )
+            self.shifts = self.stressed_shifts(parameters, 0.0)
         return self.shifts
+
+    def stressed_shifts(self, parameters: EstimatorParameters, maintenance_stress: float) -> Floats:
+        """The same distances if maintenance requirements rose by a fraction; see ``layer_shifts``."""
+        instrument = self.instrument
+        if instrument is None:
+            return layer_shifts(parameters, maintenance_stress=maintenance_stress)
+        return layer_shifts(
+            parameters,
+            instrument.margin_tiers,
+            is_inverse=instrument.is_inverse,
+            rule=venue_rule(self.venue, instrument.event_time_ms),
+            taker_fee_rate=instrument.taker_fee_rate,
+            maintenance_stress=maintenance_stress,
+        )
 
     def phase(self) -> MarketPhase:
         """Cold until price and open interest are known, backfilling between the brackets, else live."""
@@ -150,11 +162,42 @@ class MarketState:
             self.sums = standing, covered
         return self.sums
 
+    def layer_weights(self) -> Floats | None:
+        """What each layer counts in the map, shape (2, layers); None: all the same.
+
+        What venues reported has taught how much more, or less, of each layer's mass was really there than the prior
+        expects. The map follows that, but keeps its total: how much of it is REPORTED is another number.
+        """
+        reported = self.learning.filter
+        if self.map is None or reported is None or reported.hours < MIN_LEARNED_HOURS:
+            return None
+        learned = np.exp(np.clip(reported.learned_logs(self.map.scale.shape[1]), -MAX_LOG_WEIGHT, MAX_LOG_WEIGHT))
+        totals = self.map.total
+        have, weighted = totals.sum(axis=1), (totals * learned).sum(axis=1)
+        factors = np.divide(have, weighted, out=np.ones(2), where=weighted > 0)
+        weights: Floats = learned[None, :] * factors[:, None]
+        return weights
+
+    def round_map(self) -> None:
+        """Round the map's cells to single precision, once an hour, so that a checkpoint holds them in half the bytes.
+
+        What rounding adds or takes is booked as closed, so the books still balance.
+        """
+        if self.map is None:
+            return
+        before = self.map.total.sum(axis=1)
+        self.map.round_cells()
+        after = self.map.total.sum(axis=1)
+        for side in (LONG, SHORT):
+            self.ledger.closed_base[side] += float(before[side] - after[side])
+        if self.vendor_like is not None:
+            self.vendor_like.mass = self.vendor_like.mass.astype(np.float32).astype(np.float64)
+
     def map_usd(self) -> tuple[int, Floats]:
         """First bin, and USD at each bin's own price by side: shape (2, WINDOW_BINS). Not to be written to."""
         if self.usd_map is None:
             assert self.map is not None
-            density = self.map.density()
+            density = self.map.density(self.layer_weights())
             self.measured.add_to(density, self.map.first_bin)
             density *= self.map.prices()
             self.usd_map = self.map.first_bin, density
@@ -165,7 +208,7 @@ class MarketState:
         if self.map is None:
             return 0.0
         place = bin_of(price)
-        base = self.map.density_at(side, place) + self.measured.at(side, place)
+        base = self.map.density_at(side, place, self.layer_weights()) + self.measured.at(side, place)
         return base * centre_price(place)
 
     def map_changed(self) -> None:
@@ -179,6 +222,7 @@ class MarketState:
             self.ledger.closed_base[side] += self.standing(side)
         fresh: dict[str, Any] = {
             "map": None,
+            "vendor_like": None,
             "measured": MeasuredPositions(),
             "traded": VolumeProfile(),
             "volume_known": False,
@@ -194,6 +238,7 @@ class MarketState:
         }
         for name, value in fresh.items():
             setattr(self, name, value)
+        self.learning.restart_cold()
         self.map_changed()
 
 

@@ -12,6 +12,7 @@ import math
 import numpy as np
 
 from liqheat_estimator.core.bins import log_bins
+from liqheat_estimator.core.accuracy.vendor_like import VendorLikeMap
 from liqheat_estimator.core.layers import Layers, kept_share
 from liqheat_estimator.core.market_state import MarketState
 from liqheat_estimator.core.measured_positions import MeasuredPosition, reachable
@@ -44,7 +45,12 @@ def apply_open_interest(
         positions.refresh_totals()
     if market.flow_ms is not None and time_ms > market.flow_ms:
         _turn_over(market, min(time_ms - market.flow_ms, MAX_TURNOVER_MS), layers)
+    before = market.open_interest_base
     market.open_interest_base = open_interest_base
+    if market.vendor_like is None:
+        market.vendor_like = VendorLikeMap(positions.first_bin)
+    elif before is not None and open_interest_base > before:
+        market.vendor_like.open(open_interest_base - before, market.mark_bin)
     targets = _targets(market)
     standing = _close_down_to(market, targets)
     needs = [targets[LONG] - standing[LONG], targets[SHORT] - standing[SHORT]]

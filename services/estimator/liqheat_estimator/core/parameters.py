@@ -22,10 +22,11 @@ class EstimatorParameters:
     leverages : tuple of float
         Leverage classes at opening, rising.
     open_interest_shares : tuple of float
-        Share of the standing open interest in each class; sums to 1. Near the published mix of Hyperliquid: up to 3x
-        36 %, 3x to 7x 48 %, above 16 %.
+        Share of the standing open interest in each class; sums to 1. The first one also stands for positions that no
+        price within reach liquidates. Far classes as real positions on Hyperliquid stood in February 2026, near ones
+        twice as many, in the proportions that liquidations of that winter taught (docs/model.md).
     half_life_hours : tuple of float
-        Time in which half of a class's positions are closed by their owners.
+        Time in which half of a class's positions are closed by their owners, as positions on Hyperliquid lived.
     daily_volatility : float
         Standard deviation of a day's log return, assumed for where positions older than the data were opened.
     typical_position_usd : float
@@ -37,15 +38,23 @@ class EstimatorParameters:
     """
 
     cadence_ms: int = 1_000
-    leverages: tuple[float, ...] = (3.1, 4.7, 7.2, 10.9, 17.1, 26.0, 39.2, 57.7, 82.0, 109.0, 140.0, 167.0)
-    open_interest_shares: tuple[float, ...] = (0.16, 0.20, 0.20, 0.16, 0.11, 0.07, 0.04, 0.025, 0.015, 0.01, 0.006, 0.004)
-    half_life_hours: tuple[float, ...] = (144, 96, 60, 36, 24, 18, 12, 9, 6, 4, 3, 2)
+    leverages: tuple[float, ...] = (1.5, 3.1, 4.7, 7.2, 11.1, 17.1, 26.0, 39.4, 57.7, 81.3, 109.0, 139.0, 167.0)
+    open_interest_shares: tuple[float, ...] = (
+        *(0.4622, 0.20, 0.15, 0.08, 0.04, 0.022, 0.017, 0.012),
+        *(0.008, 0.004, 0.003, 0.001, 0.0008),
+    )
+    half_life_hours: tuple[float, ...] = (100, 75, 55, 55, 55, 55, 24, 24, 24, 6, 4, 3, 3)
     daily_volatility: float = 0.025
     typical_position_usd: float = 25_000.0
-    default_maintenance_margin_rate: float = 0.005
-    default_max_leverage: float = 100.0
+    default_maintenance_margin_rate: float = 0.004
+    default_max_leverage: float = 125.0
     mark_stale_after_ms: int = 3_000
-    model_version: str = "open-interest-flow-1"
+    model_version: str = "layered-flow-2"
+
+    @property
+    def layer_names(self) -> tuple[str, ...]:
+        """Names of the layers in files: their leverages."""
+        return tuple(f"{leverage:g}x" for leverage in self.leverages)
 
     def __post_init__(self) -> None:
         if not len(self.leverages) == len(self.open_interest_shares) == len(self.half_life_hours):

@@ -78,6 +78,11 @@ class PositionMap:
         """Recount the totals, so that rounding errors of single steps don't add up."""
         self.total = (self.mass.sum(axis=2) + self.tail_mass) * self.scale
 
+    def round_cells(self) -> None:
+        """Round all cells to single precision and recount."""
+        self.mass[...] = self.mass.astype(np.float32)
+        self.refresh_totals()
+
     def density(self, weights: Floats | None = None) -> Floats:
         """Mass by side and bin, all layers together: shape (2, WINDOW_BINS), in the coin.
 

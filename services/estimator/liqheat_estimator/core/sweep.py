@@ -40,12 +40,16 @@ def move_mark(market: MarketState, price: float, parameters: EstimatorParameters
     market.mark_at = place
     if abs(place - market.map.first_bin - WINDOW_BINS // 2) > SCROLL_AFTER_BINS:
         market.map.scroll(math.floor(place))
+        if market.vendor_like is not None:
+            market.vendor_like.scroll(market.map.first_bin)
         market.map_changed()
 
 
 def _consume(market: MarketState, side: int, low: float, high: float) -> None:
     assert market.map is not None
     estimated_base, estimated_usd = market.map.consume(side, low, high)
+    if market.vendor_like is not None:
+        market.vendor_like.consume(side, low, high)
     measured_base, measured_usd = market.measured.consume(side, low, high)
     base = estimated_base + measured_base
     if base > 0:

@@ -12,10 +12,10 @@ from liqheat_estimator.core.bins import Floats
 
 #: Sizes of a forecast, in log10 of its units times a million, between which the ratio is interpolated.
 KNOTS: Final = (3.0, 4.0, 5.0, 5.7, 6.4, 7.1)
-HALF_LIFE_HOURS: Final = 720.0
-#: Ratio of a log-normal's mean to its median, about; believed with the weight of so many hours.
-PRIOR_RATIO: Final = 1.5
-PRIOR_WEIGHT: Final = 20.0
+HALF_LIFE_HOURS: Final = 2_160.0
+#: Small sums are lumpier, so their mean is farther above their median; believed with the weight of so many hours.
+PRIOR_RATIOS: Final = (4.0, 3.0, 2.0, 1.5, 1.3, 1.2)
+PRIOR_WEIGHT: Final = 100.0
 #: Added to a forecast before dividing by it, in units: a ratio over nothing says nothing.
 FLOOR_UNITS: Final = 1e-3
 
@@ -28,10 +28,10 @@ class KnotCalibration:
     --------
     >>> calibration = KnotCalibration()
     >>> round(calibration.expected(1.0), 3)  # nothing was seen: the prior
-    1.5
+    1.268
     """
 
-    ratio_sum: list[float] = field(default_factory=lambda: [PRIOR_RATIO * PRIOR_WEIGHT] * len(KNOTS))
+    ratio_sum: list[float] = field(default_factory=lambda: [ratio * PRIOR_WEIGHT for ratio in PRIOR_RATIOS])
     weight: list[float] = field(default_factory=lambda: [PRIOR_WEIGHT] * len(KNOTS))
 
     def learn(self, medians: tuple[float, float], observed: tuple[float, float]) -> None:

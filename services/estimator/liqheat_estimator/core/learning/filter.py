@@ -31,19 +31,22 @@ class ReportedFilter:
     values : ndarray, shape (parameters,)
         Mean of the belief; order as in ``parameter_names``.
     covariance : ndarray, shape (parameters, parameters)
+    prior_logs : ndarray, shape (layers,)
+        Log weights of the layers before the first hour.
     hours : int
         Hours that taught it something.
     """
 
     values: Floats
     covariance: Floats
+    prior_logs: Floats
     hours: int = 0
     calibration: KnotCalibration = field(default_factory=KnotCalibration)
 
     @classmethod
     def from_prior(cls, prior: Prior) -> ReportedFilter:
         """The belief before the first hour."""
-        return cls(prior.values.copy(), np.diag(prior.variances))
+        return cls(prior.values.copy(), np.diag(prior.variances), prior.values[: prior.layers].copy())
 
     def medians(self, frozen: FrozenMap, parts: Floats) -> tuple[float, float]:
         """Median forecast of both sides for the parts of a swept band, in units."""
@@ -74,6 +77,9 @@ class ReportedFilter:
             FLOOR_UNITS,
             SURPRISE_BOUND,
         )
+        # Kept in single precision, so that a checkpoint holds it in half the bytes and restores it to the last bit.
+        upper = np.triu(self.covariance).astype(np.float32).astype(np.float64)
+        self.covariance = upper + np.triu(upper, 1).T
         self.hours += 1
 
     def cumulative_usd(self, frozen: FrozenMap, side: int, distances: Floats, *, calibrated: bool = True) -> Floats:
@@ -98,7 +104,6 @@ class ReportedFilter:
         amounts: Floats = units * frozen.unit_usd
         return amounts
 
-    def layer_weights(self, layers: int) -> Floats:
-        """Reported share of each layer at ordinary times, shape (layers,)."""
-        weights: Floats = np.exp(self.values[:layers])
-        return weights
+    def learned_logs(self, layers: int) -> Floats:
+        """How far the log weight of each layer has moved from the prior, shape (layers,)."""
+        return self.values[:layers] - self.prior_logs

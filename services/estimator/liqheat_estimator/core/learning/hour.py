@@ -36,8 +36,10 @@ class HourlyLearning:
         Reported in the open hour, by side.
     last_observed_usd : tuple of float
         The same of the hour before.
-    is_watched : bool
-        Whether the liquidation feed was heard during all of the open hour.
+    last_range : tuple of float
+        Low and high of the hour before.
+    is_watched, last_watched : bool
+        Whether the liquidation feed was heard during all of the open hour, and of the hour before.
     filter : ReportedFilter or None
         None until the market has a liquidation feed.
     """
@@ -48,7 +50,9 @@ class HourlyLearning:
     high: float = 0.0
     observed_usd: list[float] = field(default_factory=lambda: [0.0, 0.0])
     last_observed_usd: tuple[float, float] = (0.0, 0.0)
+    last_range: tuple[float, float] = (math.inf, 0.0)
     is_watched: bool = False
+    last_watched: bool = False
     frozen: FrozenMap | None = None
     filter: ReportedFilter | None = None
 
@@ -68,17 +72,19 @@ class HourlyLearning:
         step = self.activity.step
         return step is None or time_ms > (step + 1) * STEP_MS
 
-    def advance(self, time_ms: int, market: Situation, prior: Prior) -> None:
-        """Let time pass up to an event, from the state before it."""
+    def advance(self, time_ms: int, market: Situation, prior: Prior) -> int | None:
+        """Let time pass up to an event, from the state before it; the number of the hour that ended, if one did."""
         hour = hour_of(time_ms)
+        ended = None
         if self.hour is None:
             self.hour = hour
         elif hour > self.hour:
             self.activity.sample(self.hour * STEPS_AN_HOUR, market.mark_price)
             self._end_hour(prior, is_next=hour == self.hour + 1)
-            self.hour = hour
+            ended, self.hour = self.hour, hour
             self._freeze(market, prior)
         self.activity.sample((time_ms - 1) // STEP_MS, market.mark_price)
+        return ended
 
     def _end_hour(self, prior: Prior, *, is_next: bool) -> None:
         frozen = self.frozen
@@ -89,7 +95,20 @@ class HourlyLearning:
                 self.filter.learn(frozen, self.reaches(), observed, prior)
         self.last_observed_usd = (self.observed_usd[LONG], self.observed_usd[SHORT]) if is_next else (0.0, 0.0)
         self.observed_usd = [0.0, 0.0]
+        self.last_range = (self.low, self.high)
+        self.last_watched = self.is_watched and frozen is not None
         self.low, self.high = math.inf, 0.0
+
+    def interrupt(self) -> None:
+        """The liquidation feed stopped: the open hour teaches nothing."""
+        self.is_watched = False
+
+    def restart_cold(self) -> None:
+        """Prices before are of no use any more; what was learned about reports stays."""
+        self.activity = Activity()
+        self.hour = None
+        self.low, self.high = math.inf, 0.0
+        self.frozen = None
 
     def reaches(self) -> Floats:
         """How far price went from the frozen mark, down and up, in log price."""

@@ -31,6 +31,7 @@ class Prior:
 
     Attributes
     ----------
+    layers : int
     source : str
         Which data the numbers come from.
     """
@@ -38,6 +39,7 @@ class Prior:
     values: Floats
     variances: Floats
     drift: Floats
+    layers: int
     source: str
 
 
@@ -48,7 +50,7 @@ def uninformed_prior(layers: int) -> Prior:
     values = np.concatenate([np.full(groups, -5.0), np.zeros(coefficients)])
     variances = np.concatenate([np.full(groups, 4.0), np.full(coefficients, 0.04)])
     variances[groups + COMMON] = 0.5
-    return Prior(values, variances, _drift(layers), "none")
+    return Prior(values, variances, _drift(layers), layers, "none")
 
 
 def _drift(layers: int) -> Floats:
@@ -77,4 +79,4 @@ def shipped_prior(layer_names: tuple[str, ...]) -> Prior:
     rows = list(data["parameters"].values())
     values = np.array([row[0] for row in rows])
     variances = np.array([row[1] for row in rows])
-    return Prior(values, variances, _drift(len(layer_names)), data["source"])
+    return Prior(values, variances, _drift(len(layer_names)), len(layer_names), data["source"])
