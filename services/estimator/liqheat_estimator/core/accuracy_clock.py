@@ -43,7 +43,7 @@ def hour_ended(
         "model_version": parameters.model_version,
         "reporting_venues": sorted({each.venue for each in members}),
     }
-    closed = book.take(_ended(book, market, members, ended_hour))
+    closed = book.take(_ended(market, members, ended_hour))
     emissions = [accuracy_message(state.coin, phase, book, each, about) for each in closed]
     book.open.append(_freeze(book, market, members))
     return emissions
@@ -57,7 +57,7 @@ def _reference(members: list[MarketState]) -> MarketKey | None:
     return largest.venue, largest.symbol
 
 
-def _ended(book: AccuracyBook, market: MarketState, members: list[MarketState], ended_hour: int) -> EndedHour:
+def _ended(market: MarketState, members: list[MarketState], ended_hour: int) -> EndedHour:
     observed = [0.0, 0.0]
     is_complete = True
     for member in members:

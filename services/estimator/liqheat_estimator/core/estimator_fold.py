@@ -11,14 +11,14 @@ from liqheat_estimator.core.column_clock import after_backfill, before_candle, c
 from liqheat_estimator.core.decode import Event, TradeBatch, decode_event
 from liqheat_estimator.core.grid import grid_at
 from liqheat_estimator.core.layers import Layers
-from liqheat_estimator.core.learning.prior import shipped_prior
+from liqheat_estimator.core.learning.prior import Prior, shipped_prior
 from liqheat_estimator.core.liquidations import realised_liquidation
 from liqheat_estimator.core.market_state import MarketState, side_of
 from liqheat_estimator.core.open_interest_flow import apply_open_interest
 from liqheat_estimator.core.parameters import HOUR_MS, LONG, SHORT, EstimatorParameters
-from liqheat_estimator.core.persistence import dump_state, load_state
 from liqheat_estimator.core.price_bar import PriceBar
 from liqheat_estimator.core.rejection import judge, price_range
+from liqheat_estimator.core.stored.coin import dump_state, load_state
 from liqheat_shared.contracts.base import AGGREGATED
 from liqheat_shared.contracts.dead_letters import Reason
 from liqheat_shared.contracts.market_events import (
@@ -48,6 +48,8 @@ class EstimatorFold(Fold[CoinState, Event]):
     ----------
     parameters : EstimatorParameters
         Cadence and the model's stated priors.
+    prior : Prior
+        What is believed about reported liquidations before a market has said anything; by default the shipped one.
 
     Examples
     --------
@@ -58,12 +60,12 @@ class EstimatorFold(Fold[CoinState, Event]):
     """
 
     stage: ClassVar[Literal["estimator", "clusterer"]] = "estimator"
-    state_version: ClassVar[int] = 1
+    state_version: ClassVar[int] = 2
 
-    def __init__(self, parameters: EstimatorParameters | None = None) -> None:
+    def __init__(self, parameters: EstimatorParameters | None = None, prior: Prior | None = None) -> None:
         self.parameters = EstimatorParameters() if parameters is None else parameters
         self.layers = Layers.from_parameters(self.parameters)
-        self.prior = shipped_prior(self.parameters.layer_names)
+        self.prior = shipped_prior(self.parameters.layer_names) if prior is None else prior
 
     # ---- the shell's side
 

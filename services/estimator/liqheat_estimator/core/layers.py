@@ -94,7 +94,7 @@ def layer_shifts(
     --------
     >>> shifts = layer_shifts(EstimatorParameters())
     >>> shifts[:, 5].round(2).tolist()  # 26x
-    [-35.21, 33.73]
+    [-35.21, 33.75]
     >>> layer_shifts(EstimatorParameters(), maintenance_stress=1.0)[:, 5].round(2).tolist()
     [-31.19, 29.76]
     """
@@ -102,7 +102,7 @@ def layer_shifts(
         rate, most = parameters.default_maintenance_margin_rate, parameters.default_max_leverage
         tiers = tier_table([TierRow(0.0, rate, most)])
     tiers = sorted(tiers, key=lambda tier: tier.notional_floor_usd)
-    most = max(max(tier.max_leverage for tier in tiers), 1.01)
+    most = max(1.01, *(tier.max_leverage for tier in tiers))
     fee_rate = rule.close_fee_rate(taker_fee_rate)
     distances = np.empty((2, len(parameters.leverages)))
     for index, leverage in enumerate(parameters.leverages):

@@ -72,9 +72,7 @@ def _put(
         tail_moment[side, layer] += amount * (column + first_bin)
 
 
-@compiled(
-    "void(f8[:,:,::1],f8[:,::1],f8[:,::1],f8[:,::1],f8[:,::1],f8[:,::1],i8,f8[:,::1],i8,f8[::1],f8,f8[:,::1],i8)"
-)
+@compiled("void(f8[:,:,::1],f8[:,::1],f8[:,::1],f8[:,::1],f8[:,::1],f8[:,::1],i8,f8[:,::1],i8,f8[::1],f8,f8[:,::1],i8)")
 def deposit_profile(
     mass: Array,
     scale: Array,
@@ -151,7 +149,7 @@ def turn_over(scale: Array, total: Array, kept: Array, volume_base: float) -> tu
 def close_down(
     scale: Array, total: Array, long_target: float, short_target: float
 ) -> tuple[float, float, float, float, bool]:
-    """Close in proportion down to targets: (longs closed, shorts closed, longs standing, shorts standing, any small)."""
+    """Close in proportion down to targets: (longs, shorts closed; longs, shorts standing; any small)."""
     closed = np.zeros(2)
     standing = np.zeros(2)
     small = False
@@ -193,4 +191,6 @@ def copy_near(mass: Array, scale: Array, mark: int, prices: Array, near: Array) 
             for n in range(near.shape[2]):
                 column = mark + step * n
                 inside = 0 <= column < columns
-                near[side, layer, n] = mass[side, layer, column] * scale[side, layer] * prices[column] if inside else 0.0
+                near[side, layer, n] = (
+                    mass[side, layer, column] * scale[side, layer] * prices[column] if inside else 0.0
+                )

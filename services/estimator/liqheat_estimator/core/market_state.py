@@ -21,7 +21,6 @@ from liqheat_estimator.core.volume_profile import VolumeProfile
 from liqheat_shared.contracts.liquidation_grids import MarketState as MarketPhase
 from liqheat_shared.contracts.market_events import Instrument
 
-
 #: Hours that have to teach a market's filter before its map follows it, and the most that a layer is changed: e^2.
 MIN_LEARNED_HOURS = 24
 MAX_LOG_WEIGHT = 2.0

@@ -77,14 +77,11 @@ class MeasuredPositions:
 
     def at(self, side: int, bin_index: int) -> float:
         """Quantity of a side in one bin."""
-        return sum(
-            (
-                held.quantity_base
-                for held in self.accounts.values()
-                if held.side == side and held.liquidation_at is not None and math.floor(held.liquidation_at) == bin_index
-            ),
-            0.0,
-        )
+        total = 0.0
+        for held, quantity_base, place in self.accounts.values():
+            if held == side and place is not None and math.floor(place) == bin_index:
+                total += quantity_base
+        return total
 
 
 def reachable(side: int, liquidation_at: float | None, mark_at: float | None) -> float | None:

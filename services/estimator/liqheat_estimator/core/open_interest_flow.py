@@ -11,8 +11,8 @@ import math
 
 import numpy as np
 
-from liqheat_estimator.core.bins import log_bins
 from liqheat_estimator.core.accuracy.vendor_like import VendorLikeMap
+from liqheat_estimator.core.bins import log_bins
 from liqheat_estimator.core.layers import Layers, kept_share
 from liqheat_estimator.core.market_state import MarketState
 from liqheat_estimator.core.measured_positions import MeasuredPosition, reachable

@@ -24,8 +24,10 @@ METHODS: Final[tuple[Method, ...]] = (
 )
 #: Log distances at which frozen forecasts are kept; between them they are interpolated, beyond them they end.
 KNOTS: Final[Floats] = np.array(
-    [0.0, 0.0002, 0.0005, 0.001, 0.0015, 0.002, 0.003, 0.004, 0.005, 0.0065, 0.008, 0.01, 0.0125]
-    + [0.015, 0.02, 0.025, 0.03, 0.04, 0.05, 0.065, 0.08, 0.1, 0.13, 0.16, 0.2, 0.3]
+    [
+        *(0.0, 0.0002, 0.0005, 0.001, 0.0015, 0.002, 0.003, 0.004, 0.005, 0.0065, 0.008, 0.01, 0.0125),
+        *(0.015, 0.02, 0.025, 0.03, 0.04, 0.05, 0.065, 0.08, 0.1, 0.13, 0.16, 0.2, 0.3),
+    ]
 )
 #: Shares of open interest in a unit of distance (uniform, unswept) and of its square (distance kernel): orders of
 #: magnitude of what an hour liquidates where the range is about half a percent.

@@ -56,9 +56,7 @@ def _side(record: OpenRecord, side: int) -> dict[str, Any]:
     return {
         "side": SIDES[side],
         "observed_usd": record.observed_usd[side],
-        "forecasts": [
-            {"method": method, "forecast_usd": usd} for method, usd in zip(METHODS, forecasts, strict=True)
-        ],
+        "forecasts": [{"method": method, "forecast_usd": usd} for method, usd in zip(METHODS, forecasts, strict=True)],
     }
 
 
@@ -86,8 +84,6 @@ def _running(scores: ScoreBook) -> dict[str, Any]:
                 "forecast_usd": float(forecast),
                 "observed_usd": float(observed),
             }
-            for place, (low, (count, forecast, observed)) in enumerate(
-                zip(BUCKETS, scores.calibration, strict=True)
-            )
+            for place, (low, (count, forecast, observed)) in enumerate(zip(BUCKETS, scores.calibration, strict=True))
         ],
     }

@@ -13,9 +13,7 @@ from liqheat_shared.contracts.liquidation_grids import BIN_WIDTH
 
 #: Distances of 100x, 50x, 25x and 10x in bins, without maintenance margin; a quarter of each opening goes to each.
 _LEVERAGES = (100.0, 50.0, 25.0, 10.0)
-_SHIFTS = np.array(
-    [[round(math.log(1 - sign / leverage) / BIN_WIDTH) for leverage in _LEVERAGES] for sign in (1, -1)]
-)
+_SHIFTS = np.array([[round(math.log(1 - sign / leverage) / BIN_WIDTH) for leverage in _LEVERAGES] for sign in (1, -1)])
 
 
 class VendorLikeMap:

@@ -28,14 +28,14 @@ class KnotCalibration:
     --------
     >>> calibration = KnotCalibration()
     >>> round(calibration.expected(1.0), 3)  # nothing was seen: the prior
-    1.268
+    1.411
     """
 
     ratio_sum: list[float] = field(default_factory=lambda: [ratio * PRIOR_WEIGHT for ratio in PRIOR_RATIOS])
     weight: list[float] = field(default_factory=lambda: [PRIOR_WEIGHT] * len(KNOTS))
 
     def learn(self, medians: tuple[float, float], observed: tuple[float, float]) -> None:
-        """Take an hour: the median forecast of each side for the band that was reached, and what came true, in units."""
+        """Take an hour: the median forecast of each side for the band reached, and what came true; in units."""
         kept = 0.5 ** (1.0 / HALF_LIFE_HOURS)
         self.ratio_sum = [each * kept for each in self.ratio_sum]
         self.weight = [each * kept for each in self.weight]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +35,7 @@ class FrozenMap:
     mark_price : float
     open_interest_usd : float
     near_usd : ndarray, shape (2, layers, cells), float32
-        Cell n of a side is n bins away from the mark's own, which is cell 0 and only as wide as its part beside the mark.
+        Cell n is n bins away from the mark's own, which is cell 0 and only as wide as its part beside the mark.
     features : ndarray, shape (2, features)
     """
 
@@ -94,5 +93,3 @@ class FrozenMap:
             layers[:, layer] = np.interp(distances, edges, sums[:, layer])
         bands = np.minimum(np.maximum(distances[:, None] - _LOWER, 0.0), _WIDTHS) / _WIDTHS
         return layers / self.unit_usd, THOUSANDTH * bands
-
-

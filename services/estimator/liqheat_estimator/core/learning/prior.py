@@ -1,4 +1,4 @@
-"""What is believed before a market has said anything. The numbers are data: ``prior.json`` names where they are from."""
+"""What is believed before a market has said anything: numbers from ``prior.json``, which names where they are from."""
 
 from __future__ import annotations
 
@@ -55,9 +55,7 @@ def uninformed_prior(layers: int) -> Prior:
 
 def _drift(layers: int) -> Floats:
     groups = layers + DIFFUSE_BANDS + 1
-    drift = np.concatenate(
-        [np.full(groups, WEIGHT_DRIFT), np.full(Z_COUNT + W_COUNT + V_COUNT, COEFFICIENT_DRIFT)]
-    )
+    drift = np.concatenate([np.full(groups, WEIGHT_DRIFT), np.full(Z_COUNT + W_COUNT + V_COUNT, COEFFICIENT_DRIFT)])
     drift[groups + COMMON] = LEVEL_DRIFT
     return drift
 
