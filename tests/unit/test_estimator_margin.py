@@ -6,14 +6,17 @@ import doctest
 import importlib
 import math
 import pkgutil
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import liqheat_estimator.core
-from liqheat_estimator.core.layers import Layers, layer_shifts
+from liqheat_estimator.core.layers import MIN_DISTANCE_BINS, Layers, layer_shifts
 from liqheat_estimator.core.margin import (
+    MARK_RULE,
     bankruptcy_price,
     inverse_liquidation_price,
     isolated_liquidation_price,
@@ -23,6 +26,7 @@ from liqheat_estimator.core.margin import (
     tier_of,
 )
 from liqheat_estimator.core.parameters import EstimatorParameters
+from liqheat_shared.contracts.liquidation_grids import BIN_WIDTH
 from liqheat_shared.contracts.market_events import MarginTier
 
 LINEAR = {
@@ -176,30 +180,57 @@ def test_impossible_leverage_has_no_distance() -> None:
 def test_layers_lie_below_for_longs_and_above_for_shorts(
     rate: float, leverage: float, is_inverse: bool, fee: float
 ) -> None:
-    shifts = layer_shifts(EstimatorParameters(), [_tier(0, rate, 0, leverage)], is_inverse=is_inverse, fee_rate=fee)
-    distance = shifts.whole + shifts.far[:, :, 0]
-    assert (distance[0] <= -1).all()
-    assert (distance[1] >= 1).all()
-    # More leverage is never farther away.
+    rule = replace(MARK_RULE, counts_close_fee=True)
+    tiers = [_tier(0, rate, 0, leverage)]
+    distance = layer_shifts(EstimatorParameters(), tiers, is_inverse=is_inverse, rule=rule, taker_fee_rate=fee)
+    assert np.isfinite(distance).all()
+    assert (distance[0] <= -MIN_DISTANCE_BINS).all()
+    assert (distance[1] >= MIN_DISTANCE_BINS).all()
+    # More leverage is never farther away, and a fee brings nothing farther away.
     assert (abs(distance[:, 1:]) <= abs(distance[:, :-1]) + 1e-9).all()
-    assert (shifts.near >= 0).all()
-    assert (shifts.far >= 0).all()
+    free = layer_shifts(EstimatorParameters(), tiers, is_inverse=is_inverse)
+    assert (abs(distance) <= abs(free) + 1e-9).all()
 
 
-def test_classes_above_the_maximum_act_at_the_maximum() -> None:
-    shifts = layer_shifts(EstimatorParameters(), [_tier(0, 0.0125, 0, 40.0)])
-    distance = (shifts.whole + shifts.far[:, :, 0])[0]
-    expected = math.log((1 - 1 / 40) / (1 - 0.0125)) / 0.001
-    assert distance[-3:] == pytest.approx([expected] * 3)
-    assert distance[-4] < expected - 1
+def test_classes_above_the_maximum_stand_for_margins_that_became_thinner() -> None:
+    parameters = EstimatorParameters()
+    distance = layer_shifts(parameters, [_tier(0, 0.0125, 0, 40.0)])[0]
+    below = parameters.leverages.index(39.4)
+    assert distance[below] == pytest.approx(math.log((1 - 1 / 39.4) / (1 - 0.0125)) / BIN_WIDTH)
+    at_the_maximum = math.log((1 - 1 / 40) / (1 - 0.0125)) / BIN_WIDTH
+    for place in range(below + 1, len(parameters.leverages)):
+        reference, of_maximum = (
+            math.log((1 - 1 / leverage) / (1 - 0.004)) for leverage in (parameters.leverages[place], 40)
+        )
+        assert distance[place] == pytest.approx(min(at_the_maximum * reference / of_maximum, -MIN_DISTANCE_BINS))
+    assert (np.diff(distance) >= 0).all()
 
 
-def test_the_prior_is_near_the_published_mix() -> None:
+@given(stress=st.floats(0, 1), leverage=st.floats(5, 125))
+def test_raised_requirements_bring_every_class_nearer(stress: float, leverage: float) -> None:
+    tiers = [_tier(0, 0.5 / leverage, 0, leverage)]
+    calm = layer_shifts(EstimatorParameters(), tiers)
+    stressed = layer_shifts(EstimatorParameters(), tiers, maintenance_stress=stress)
+    assert (abs(stressed) <= abs(calm) + 1e-9).all()
+    assert (stressed[0] <= -MIN_DISTANCE_BINS).all()
+    assert (stressed[1] >= MIN_DISTANCE_BINS).all()
+
+
+#: Percent of the notional of real positions by distance, both sides' mean: Hyperliquid, 4 to 12 February 2026.
+MEASURED_SHARES = {3.1: 18.5, 4.7: 12.0, 7.2: 5.35, 11.1: 1.65, 17.1: 0.4}
+
+
+def test_the_prior_is_near_what_real_positions_showed() -> None:
     parameters = EstimatorParameters()
     layers = Layers.from_parameters(parameters)
+    assert layers.shares.sum() == pytest.approx(1)
     shares = dict(zip(parameters.leverages, layers.shares, strict=True))
-    assert sum(share for leverage, share in shares.items() if leverage <= 3) == pytest.approx(0.36)
-    assert sum(share for leverage, share in shares.items() if 3 < leverage <= 7) == pytest.approx(0.48)
+    for leverage, percent in MEASURED_SHARES.items():
+        if leverage < 10:  # far: as they stood
+            assert percent / 1.5 <= 100 * shares[leverage] <= percent * 1.5
+        else:  # near: at least twice as many, since the wider public uses more leverage
+            assert 100 * shares[leverage] >= 2 * percent
+    assert (np.diff(layers.shares) < 0).all()
     # With opening weights of share times decay rate, decay and openings leave the shares as they are.
     decay = layers.shares * math.log(2) / layers.half_life_ms
     assert decay.sum() * layers.opening_weights == pytest.approx(decay)

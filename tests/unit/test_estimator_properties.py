@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -17,11 +18,12 @@ from liqheat_estimator.core.layers import Layers, layer_shifts
 from liqheat_estimator.core.market_state import MarketState
 from liqheat_estimator.core.open_interest_flow import apply_open_interest, put_measured
 from liqheat_estimator.core.parameters import LONG, SHORT, WINDOW_BINS, EstimatorParameters
-from liqheat_estimator.core.position_map import PositionMap
+from liqheat_estimator.core.position_map import OpeningPrices, PositionMap
 from liqheat_estimator.core.sweep import move_mark
 
 PARAMETERS = EstimatorParameters()
 LAYERS = Layers.from_parameters(PARAMETERS)
+LAYER_COUNT = len(PARAMETERS.leverages)
 
 STEP = st.one_of(
     st.tuples(st.just("mark"), st.floats(-0.05, 0.05)),
@@ -83,13 +85,20 @@ class Market:
     def check_that_nothing_was_left_behind(self) -> None:
         positions = self.state.map
         assert positions is not None
-        place = bin_of(self.price) - positions.first_bin
-        assert 0 <= place < WINDOW_BINS
-        assert not positions.mass[LONG, :, place:].any()
-        assert not positions.mass[SHORT, :, : place + 1].any()
-        for side, _, bin_index in self.state.measured.accounts.values():
-            if bin_index is not None:
-                assert (bin_index < bin_of(self.price)) if side == LONG else (bin_index > bin_of(self.price))
+        state = self.state
+        assert state.swept_low <= state.mark_at <= state.swept_high
+        assert 0 <= bin_of(self.price) - positions.first_bin < WINDOW_BINS
+        # The mark's own bin may hold longs below the mark and shorts above it, and so may the bins of its extremes.
+        lowest, highest = (math.floor(each) - positions.first_bin for each in (state.swept_low, state.swept_high))
+        assert not positions.mass[LONG, :, max(lowest + 1, 0) :].any()
+        assert not positions.mass[SHORT, :, : max(highest, 0)].any()
+        for side, moved in ((LONG, lowest), (SHORT, highest)):
+            for layer in np.flatnonzero(positions.tail_mass[side]):
+                place = positions.tail_moment[side, layer] / positions.tail_mass[side, layer] - positions.first_bin
+                assert (place + 0.5 < moved + 1) if side == LONG else (place + 0.5 > moved)
+        for side, _, place in state.measured.accounts.values():
+            if place is not None:
+                assert (place < state.swept_low) if side == LONG else (place > state.swept_high)
 
     def check_sides(self, open_interest: float) -> None:
         for side in (LONG, SHORT):
@@ -111,10 +120,10 @@ def test_books_balance_and_maps_stay_legal(steps: list[tuple[str, float]]) -> No
 @given(st.integers(0, 10**6), st.lists(st.integers(-1_500, 1_500), max_size=6))
 def test_scrolling_conserves_mass_per_layer(seed: int, moves: list[int]) -> None:
     random = np.random.default_rng(seed)
-    positions = PositionMap(12, 0)
-    positions.mass[LONG, :, :1_000] = random.random((12, 1_000))
-    positions.mass[SHORT, :, 1_100:] = random.random((12, WINDOW_BINS - 1_100))
-    positions.scale[...] = random.uniform(0.1, 1, (2, 12))
+    positions = PositionMap(LAYER_COUNT, 0)
+    positions.mass[LONG, :, :1_000] = random.random((LAYER_COUNT, 1_000))
+    positions.mass[SHORT, :, 1_100:] = random.random((LAYER_COUNT, WINDOW_BINS - 1_100))
+    positions.scale[...] = random.uniform(0.1, 1, (2, LAYER_COUNT))
     positions.refresh_totals()
     before = positions.total.copy()
     for mark_bin in moves:
@@ -126,7 +135,7 @@ def test_scrolling_conserves_mass_per_layer(seed: int, moves: list[int]) -> None
 
 
 def test_edge_mass_comes_back_when_the_window_does() -> None:
-    positions = PositionMap(12, 0)
+    positions = PositionMap(LAYER_COUNT, 0)
     positions.mass[LONG, 3, 10] = 5.0
     positions.refresh_totals()
     positions.scroll(500)
@@ -142,27 +151,29 @@ def test_edge_mass_comes_back_when_the_window_does() -> None:
 def test_deposit_equals_the_slow_oracle(seed: int, width: int, away: int, scroll: int) -> None:
     random = np.random.default_rng(seed)
     shifts = layer_shifts(PARAMETERS)
-    positions = PositionMap(12, scroll)
+    positions = PositionMap(LAYER_COUNT, scroll)
     mark_bin = scroll + int(random.integers(-100, 100))
-    amounts = random.exponential(10.0, (2, 12)) * (random.random((2, 12)) > 0.2)
-    positions.scale[...] = random.uniform(1e-3, 1.0, (2, 12))
+    amounts = random.exponential(10.0, (2, LAYER_COUNT)) * (random.random((2, LAYER_COUNT)) > 0.2)
+    positions.scale[...] = random.uniform(1e-3, 1.0, (2, LAYER_COUNT))
     profile = random.exponential(1.0, width)
     profile /= profile.sum()
     first = mark_bin + away - width // 2
-    positions.deposit(amounts, first, profile, shifts, mark_bin)
+    offset = float(random.uniform(-0.5, 0.5))
+    positions.deposit(amounts, OpeningPrices(first, profile, offset), shifts, mark_bin)
     expected: dict[tuple[int, int, int], float] = {}
     for side in (LONG, SHORT):
-        for layer in range(12):
+        for layer in range(LAYER_COUNT):
             cells: dict[int, float] = {}
-            for offset, share in enumerate(profile):
-                base = first + offset + int(shifts.whole[side, layer])
-                far = float(shifts.far[side, layer, 0])
+            for step, share in enumerate(profile):
+                reached = first + step + offset + shifts[side, layer]
+                base = math.floor(reached)
+                far = reached - base
                 for place, part in ((base, share * (1 - far)), (base + 1, share * far)):
-                    if (place < mark_bin) if side == LONG else (place > mark_bin):
+                    if (place <= mark_bin) if side == LONG else (place >= mark_bin):
                         cells[place] = cells.get(place, 0.0) + part
             total = sum(cells.values())
             if total < 1e-6:
-                whole = int(shifts.whole[side, layer])
+                whole = math.floor(shifts[side, layer] + offset)
                 cells, total = {mark_bin + (min(whole, -1) if side == LONG else max(whole, 1)): 1.0}, 1.0
             for place, part in cells.items():
                 expected[side, layer, place] = amounts[side, layer] * part / total
@@ -179,9 +190,9 @@ def test_deposit_equals_the_slow_oracle(seed: int, width: int, away: int, scroll
 @given(seed=st.integers(0, 10**6), low=st.integers(-1_200, 1_200), count=st.integers(0, 300))
 def test_consume_equals_the_slow_oracle(seed: int, low: int, count: int) -> None:
     random = np.random.default_rng(seed)
-    positions = PositionMap(12, 0)
+    positions = PositionMap(LAYER_COUNT, 0)
     positions.mass[...] = random.random(positions.mass.shape) * (random.random(positions.mass.shape) > 0.5)
-    positions.scale[...] = random.uniform(0.1, 1, (2, 12))
+    positions.scale[...] = random.uniform(0.1, 1, (2, LAYER_COUNT))
     positions.refresh_totals()
     before = positions.mass.copy()
     base, usd = positions.consume(LONG, low, low + count)

@@ -21,8 +21,9 @@ router = APIRouter(prefix="/v1", tags=["stream"], responses=PROBLEMS)
     summary="Everything new about one coin and scope, as server-sent events",
     description="Events: `grid` (as `/v1/grids`), `clusters` (as `/v1/clusters`), `magnets` (as `/v1/magnets`), "
     "`column` ({coin, scope, timeframe, open_time_ms}: fetch it), `cluster-event` (a message of "
-    "liquidation-clusters-v1), `accuracy` (a message of map-accuracy-v1), `status` ({state, age_ms}, every 2 s) and `resync` (something was missed: fetch "
-    "everything again). First come the values there are. `Last-Event-ID` brings the facts that were missed.",
+    "liquidation-clusters-v1), `accuracy` (a message of map-accuracy-v1), `status` ({state, age_ms}, every 2 s) and "
+    "`resync` (something was missed: fetch everything again). First come the values there are. "
+    "`Last-Event-ID` brings the facts that were missed.",
     responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
 )
 async def stream(

@@ -93,10 +93,10 @@ def layer_shifts(
     Examples
     --------
     >>> shifts = layer_shifts(EstimatorParameters())
-    >>> shifts[:, 5].round(2).tolist()  # 26x
+    >>> shifts[:, 6].round(2).tolist()  # 26x
     [-35.21, 33.75]
-    >>> layer_shifts(EstimatorParameters(), maintenance_stress=1.0)[:, 5].round(2).tolist()
-    [-31.19, 29.76]
+    >>> layer_shifts(EstimatorParameters(), maintenance_stress=1.0)[:, 6].round(2).tolist()
+    [-31.19, 29.77]
     """
     if tiers is None:
         rate, most = parameters.default_maintenance_margin_rate, parameters.default_max_leverage

@@ -163,7 +163,7 @@ class PositionMap:
         base = usd = 0.0
         for layer in np.flatnonzero(self.tail_mass[side] > 0):
             mean_bin = self.tail_moment[side, layer] / self.tail_mass[side, layer]
-            if low <= mean_bin <= high:
+            if low <= mean_bin + 0.5 <= high:
                 amount = float(self.tail_mass[side, layer] * self.scale[side, layer])
                 base += amount
                 usd += amount * centre_price(float(mean_bin))
@@ -265,6 +265,7 @@ class PositionMap:
 
     def _take_tail(self, side: int, layer: int) -> tuple[int, int, int, float]:
         amount = float(self.tail_mass[side, layer])
-        mean_bin = round(float(self.tail_moment[side, layer]) / amount)
+        # The bin of the tail's middle: what a sweep left standing never comes back beyond the mark.
+        middle_bin = math.floor(float(self.tail_moment[side, layer]) / amount + 0.5)
         self.tail_mass[side, layer] = self.tail_moment[side, layer] = 0.0
-        return side, layer, mean_bin - self.first_bin, amount
+        return side, layer, middle_bin - self.first_bin, amount
