@@ -162,3 +162,22 @@ def test_a_stop_sends_what_waits() -> None:
         assert producer.stopped
 
     with_producer(check)
+
+
+def test_a_batch_leaves_early_only_where_nothing_is_before_it() -> None:
+    async def check(out: OutputProducer, producer: Producer) -> None:
+        partition = Partition(0, 0, has_position=False)
+        out.put(partition, 1, [outgoing("1")])
+        out.flush_idle()
+        await turns()
+        out.put(partition, 2, [outgoing("2")])
+        out.flush_idle()
+        await turns()
+        assert [values for _, _, values in producer.taken] == [[b"1"]]
+        producer.answers[0].set_result(None)
+        await turns()
+        out.flush_idle()
+        await turns()
+        assert [values for _, _, values in producer.taken] == [[b"1"], [b"2"]]
+
+    with_producer(check)

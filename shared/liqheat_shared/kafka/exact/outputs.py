@@ -57,6 +57,8 @@ class _Lane:
         self._filled_bytes = 0
         self._closed: deque[tuple[Any, asyncio.Future[None], int]] = deque()
         self.sending: asyncio.Task[None] | None = None
+        #: Batches that were closed and are not delivered.
+        self.on_the_way = 0
 
     def put(self, key: bytes, value: bytes) -> tuple[asyncio.Future[None], bool]:
         """Take a message: the future of its batch, and whether it is the first of the batch."""
@@ -79,6 +81,7 @@ class _Lane:
         self._filling.close()
         self._closed.append((self._filling, self._filled, self._filled_bytes))
         self._filling = self._filled = None
+        self.on_the_way += 1
         if self.sending is None:
             self.sending = asyncio.create_task(self._send())
 
@@ -97,6 +100,7 @@ class _Lane:
         if result.cancelled() or result.exception() is not None:
             # A later batch must not pass the hole: nothing of this process may go out any more.
             end_process(EXIT_NOT_DELIVERED, f"an output was not delivered: {result}")
+        self.on_the_way -= 1
         if not future.done():
             future.set_result(None)
         self._left(size)
@@ -154,6 +158,12 @@ class OutputProducer:
         """Let every batch go, full or not."""
         for lane in self._lanes.values():
             lane.flush()
+
+    def flush_idle(self) -> None:
+        """Let those batches go before which nothing is on its way: waiting would gain them nothing."""
+        for lane in self._lanes.values():
+            if lane.on_the_way == 0:
+                lane.flush()
 
     async def wait_for_room(self) -> None:
         """Wait while more is on its way than may be."""

@@ -173,6 +173,7 @@ class StageWorker:
 
     async def _end_turn(self, partition: Partition) -> None:
         """Let others have the loop, and wait where state or outputs fall too far behind."""
+        self._outputs.flush_idle()
         await asyncio.sleep(0)
         await self._outputs.wait_for_room()
         if partition.pending >= self.options.max_pending_messages:
