@@ -64,6 +64,8 @@ class Fold(ABC, Generic[State, Event]):
     stage: ClassVar[Literal["estimator", "clusterer"]]
     #: Changes when the layout of the dumped state does.
     state_version: ClassVar[int]
+    #: Earlier versions that :meth:`migrate` reads. A state of any other version is refused.
+    migrates_from: ClassVar[frozenset[int]] = frozenset()
 
     @abstractmethod
     def decode(self, value: bytes, coin: str, append_time_ms: int) -> Event:
@@ -76,6 +78,10 @@ class Fold(ABC, Generic[State, Event]):
     @abstractmethod
     def load(self, body: bytes, coin: str) -> State:
         """State from :meth:`dump`, equal to the last bit."""
+
+    def migrate(self, version: int, body: bytes, coin: str) -> bytes:
+        """Bytes of this version from bytes that a version of ``migrates_from`` dumped. Deterministic, like all else."""
+        raise NotImplementedError(f"{type(self).__name__} reads no state of version {version}")
 
     @abstractmethod
     def dump(self, state: State) -> bytes:

@@ -19,6 +19,7 @@ from liqheat_estimator.core.parameters import HOUR_MS, LONG, SHORT, EstimatorPar
 from liqheat_estimator.core.price_bar import PriceBar
 from liqheat_estimator.core.rejection import judge, price_range
 from liqheat_estimator.core.stored.coin import dump_state, load_state
+from liqheat_estimator.core.stored.migration import migrate_from_1
 from liqheat_shared.contracts.base import AGGREGATED
 from liqheat_shared.contracts.dead_letters import Reason
 from liqheat_shared.contracts.market_events import (
@@ -61,6 +62,7 @@ class EstimatorFold(Fold[CoinState, Event]):
 
     stage: ClassVar[Literal["estimator", "clusterer"]] = "estimator"
     state_version: ClassVar[int] = 2
+    migrates_from: ClassVar[frozenset[int]] = frozenset({1})
 
     def __init__(self, parameters: EstimatorParameters | None = None, prior: Prior | None = None) -> None:
         self.parameters = EstimatorParameters() if parameters is None else parameters
@@ -77,6 +79,10 @@ class EstimatorFold(Fold[CoinState, Event]):
 
     def load(self, body: bytes, coin: str) -> CoinState:
         return load_state(body, coin, len(self.parameters.leverages))
+
+    def migrate(self, version: int, body: bytes, coin: str) -> bytes:
+        assert version == 1
+        return migrate_from_1(body, coin, self.parameters)
 
     def dump(self, state: CoinState) -> bytes:
         return dump_state(state)

@@ -13,7 +13,7 @@ from liqheat_shared.contracts.topics import DEAD_LETTERS
 from liqheat_shared.folding import Emission, Fold, Origin, Rejected
 from liqheat_shared.kafka.exact.encoding import Encoder
 from liqheat_shared.kafka.exact.slots import Entry, LostRange, Partition, Slot
-from liqheat_shared.kafka.exact.stored_state import POSITION_KEY, StoredState, pack, unpack
+from liqheat_shared.kafka.exact.stored_state import POSITION_KEY, StoredState, check_version, pack, unpack
 
 _COIN = re.compile(rb"[A-Z0-9]{1,20}")
 #: Slot for messages of no known coin, so that a flood of invented keys can't fill the memory.
@@ -80,11 +80,19 @@ class Engine:
     # ---- partitions
 
     def open(self, number: int, records: dict[bytes, bytes]) -> Partition:
-        """A partition from its changelog records."""
+        """A partition from its changelog records.
+
+        Raises
+        ------
+        StateVersionError
+            One of them was written by a version that the fold does not read. None has been changed.
+        """
+        for raw in records.values():
+            check_version(raw, self.fold.state_version, self.fold.migrates_from)
         position = records.pop(POSITION_KEY, None)
         if position is None:
             return Partition(number, next_offset=0, has_position=False, records=records)
-        stored = unpack(position, self.fold.state_version)
+        stored = unpack(position, self.fold.state_version, self.fold.migrates_from)
         lost = [LostRange(*entry) for entry in stored.bookkeeping["lost"]]
         label = stored.label if stored.log_epoch == self.log_epoch else -1
         return Partition(number, next_offset=label + 1, has_position=True, highest=label, lost=lost, records=records)
@@ -276,10 +284,17 @@ class Engine:
         if raw is None:
             state = None if key == STRANGERS_KEY else self.fold.new(key.decode())
             return Slot(state=state)
-        stored = unpack(raw, self.fold.state_version)
-        state = None if key == STRANGERS_KEY else self.fold.load(stored.body, key.decode())
+        stored = unpack(raw, self.fold.state_version, self.fold.migrates_from)
+        state = None if key == STRANGERS_KEY else self._restore(raw, stored.body, key.decode())
         label = stored.label if stored.log_epoch == self.log_epoch else -1
         return Slot.restored(label, stored.bookkeeping, state)
+
+    def _restore(self, raw: bytes, body: bytes, coin: str) -> Any:
+        """The fold's state of a record; one of an earlier version is migrated, and written anew when it changes."""
+        version = check_version(raw, self.fold.state_version, self.fold.migrates_from)
+        if version != self.fold.state_version:
+            body = self.fold.migrate(version, body, coin)
+        return self.fold.load(body, coin)
 
     def dump(self, partition: Partition, key: bytes) -> None:
         """Turn a slot that a checkpoint wants into its record."""

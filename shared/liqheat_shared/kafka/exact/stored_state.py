@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 import orjson
@@ -51,19 +52,40 @@ def order(raw: bytes) -> tuple[int, int]:
     return log_epoch, label
 
 
-def unpack(raw: bytes, state_version: int) -> StoredState:
-    """Read a record.
+def check_version(raw: bytes, state_version: int, older: Collection[int] = ()) -> int:
+    """State version of a record.
+
+    Parameters
+    ----------
+    state_version : int
+        The version that this program writes.
+    older : collection of int
+        Versions that it can migrate.
 
     Raises
     ------
     StateVersionError
-        It was written by another version of the shell or of the fold.
+        It was written by another version of the shell, or by a version of the fold that is not among these.
     """
-    layout, version, log_epoch, label, length = _HEAD.unpack_from(raw)
-    if layout != LAYOUT_VERSION or version != state_version:
+    layout, version, *_ = _HEAD.unpack_from(raw)
+    if layout != LAYOUT_VERSION or (version != state_version and version not in older):
+        migrated = f" (and migrates {', '.join(map(str, sorted(older)))})" if older else ""
         raise StateVersionError(
             f"stored state has layout {layout} and state version {version}; "
-            f"this program reads layout {LAYOUT_VERSION} and state version {state_version}"
+            f"this program reads layout {LAYOUT_VERSION} and state version {state_version}{migrated}"
         )
+    return int(version)
+
+
+def unpack(raw: bytes, state_version: int, older: Collection[int] = ()) -> StoredState:
+    """Read a record; its body is as it was written, of whichever version.
+
+    Raises
+    ------
+    StateVersionError
+        See :func:`check_version`.
+    """
+    check_version(raw, state_version, older)
+    _, _, log_epoch, label, length = _HEAD.unpack_from(raw)
     start = _HEAD.size + length
     return StoredState(log_epoch, label, orjson.loads(raw[_HEAD.size : start]), raw[start:])

@@ -78,6 +78,15 @@ def load_state(body: bytes, coin: str, layers: int) -> CoinState:
     end = 4 + int.from_bytes(raw[:4], "little")
     header = orjson.loads(raw[4:end])
     arrays = ArrayReader(raw[end:])
+    state = read_state(header, arrays, coin)
+    for market in state.markets.values():
+        if market.map is not None and market.map.scale.shape[1] != layers:
+            raise ValueError(f"the state has {market.map.scale.shape[1]} leverage classes, the model {layers}")
+    return state
+
+
+def read_state(header: Header, arrays: ArrayReader, coin: str) -> CoinState:
+    """The state of a header, whatever layers it has."""
     state = CoinState(coin)
     restore(state, header, _COIN_FIELDS)
     state.cursors = {(venue, symbol): (epoch, sequence) for venue, symbol, epoch, sequence in header["cursors"]}
@@ -88,8 +97,6 @@ def load_state(body: bytes, coin: str, layers: int) -> CoinState:
     state.liquidation_totals = _load_totals(header["liquidation_totals"])
     for entry in header["markets"]:
         market = load_market(entry, arrays)
-        if market.map is not None and market.map.scale.shape[1] != layers:
-            raise ValueError(f"the state has {market.map.scale.shape[1]} leverage classes, the model {layers}")
         state.markets[market.venue, market.symbol] = market
     state.columns = {scope: _load_columns(entry, arrays) for scope, entry in header["columns"]}
     state.accuracy = load_accuracy(header["accuracy"], arrays)
