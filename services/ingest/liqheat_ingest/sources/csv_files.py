@@ -16,11 +16,20 @@ from pathlib import Path
 from typing import Any, Literal
 
 from liqheat_ingest.instruments import InstrumentSpec, find_instrument
-from liqheat_ingest.mappers import binance_vision, tardis
+from liqheat_ingest.mappers import binance_vision, exchange_archives, tardis
 from liqheat_ingest.mappers.rows import BadRow, MapRow, OutOfOrder, UnknownMarket
 from liqheat_ingest.readings import BrokenLine, Market, SourceError
 
-FileFormat = Literal["tardis-trades", "tardis-liquidations", "tardis-ticker", "metrics", "klines", "funding-rate"]
+FileFormat = Literal[
+    "tardis-trades",
+    "tardis-liquidations",
+    "tardis-ticker",
+    "metrics",
+    "klines",
+    "funding-rate",
+    "bybit-trades",
+    "okx-trades",
+]
 
 #: Recorders write rows of one moment in any order; further back than this, a time is wrong.
 DISORDER_US = 10_000_000
@@ -129,6 +138,10 @@ def _from_header(path: Path, header: bytes, second: bytes, wanted: Wanted, specs
         return DataFile(path, "tardis-trades", True, tardis.trades(resolve), market)
     if header == tardis.TICKER_HEADER:
         return DataFile(path, "tardis-ticker", True, tardis.derivative_ticker(resolve), market)
+    if header.startswith(exchange_archives.BYBIT_HEADER):
+        return DataFile(path, "bybit-trades", True, exchange_archives.bybit_trades(resolve), None)
+    if header in exchange_archives.OKX_HEADERS:
+        return DataFile(path, "okx-trades", True, exchange_archives.okx_trades(resolve), None)
     if header == binance_vision.METRICS_HEADER:
         columns = second.split(b",")
         symbol = columns[1] if len(columns) > 1 else b""
@@ -144,7 +157,7 @@ def _from_header(path: Path, header: bytes, second: bytes, wanted: Wanted, specs
     shown = header[:80].decode("utf-8", "backslashreplace")
     raise SourceError(
         f"{path}: not a format that can be replayed: its first line is {shown!r}. Known are Tardis CSV (trades, "
-        "derivative_ticker, liquidations) and Binance Vision CSV (metrics, klines, fundingRate)"
+        "derivative_ticker, liquidations), Binance Vision CSV (metrics, klines, fundingRate), trades of Bybit and OKX"
     )
 
 
