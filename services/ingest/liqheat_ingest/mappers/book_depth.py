@@ -197,7 +197,8 @@ def depth_fields(bids: Levels, asks: Levels) -> dict[str, Any] | None:
     Returns
     -------
     dict or None
-        ``first_bin``, ``bid_usd``, ``ask_usd`` of equal length; None: a side is empty.
+        ``first_bin``, ``bid_usd``, ``ask_usd`` of equal length; None: there is no depth to speak of, because a side
+        is empty or the two are farther apart than orders are looked at.
 
     Raises
     ------
@@ -215,6 +216,8 @@ def depth_fields(bids: Levels, asks: Levels) -> dict[str, Any] | None:
     best_bid, best_ask = max(bids), min(asks)
     if best_bid >= best_ask:
         raise BadMessage("crossed-book", f"the best bid {best_bid:g} is not below the best ask {best_ask:g}")
+    if asks[best_ask][0] - bids[best_bid][0] > MAX_BINS_FROM_BEST:
+        return None
     lowest, highest = bids[best_bid][0] - MAX_BINS_FROM_BEST, asks[best_ask][0] + MAX_BINS_FROM_BEST
     summed: list[dict[int, float]] = []
     for levels in (bids, asks):

@@ -77,6 +77,7 @@ class BybitMapper(VenueMapper):
         if topic.__class__ is str:
             return topic.partition(".")[0]
         if "result" in data and "retCode" in data:
+            answers.refuse_error(data)
             return _kind_of_answer(data["result"])
         operation = data.get("op")
         if operation.__class__ is str and operation in _OPERATIONS:

@@ -193,10 +193,15 @@ def recent_trades(mapper: BybitMapper, raw: RawMessage, out: list[Mapped]) -> No
     mapper.each(raw, "trades", reversed(_list(raw)), one, out)
 
 
-def _list(raw: RawMessage) -> list[Any]:
-    code = member(raw.data, "retCode")
+def refuse_error(data: Any) -> None:
+    """Raise for an answer that is none."""
+    code = member(data, "retCode")
     if code.__class__ is not int or code != 0:
-        raise BadMessage("invalid-field", f"the venue refused: {show(code)} {show(raw.data.get('retMsg'))}")
+        raise BadMessage("invalid-field", f"the venue refused: {show(code)} {show(data.get('retMsg'))}")
+
+
+def _list(raw: RawMessage) -> list[Any]:
+    refuse_error(raw.data)
     return items_of(member(raw.data, "result"), "list")
 
 
