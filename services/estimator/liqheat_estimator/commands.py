@@ -1,8 +1,13 @@
-"""The command ``liqheat estimator``."""
+"""The commands ``liqheat estimator`` and ``liqheat backtest``."""
 
 from __future__ import annotations
 
+import json
+import sys
 from argparse import ArgumentParser, Namespace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 from liqheat_shared.command import Command
 
@@ -19,3 +24,75 @@ class Estimator(Command):
         from liqheat_estimator.app import run
 
         return run()
+
+
+class Backtest(Command):
+    """Fold history through the model, freeze forecasts at every step, score them against what came."""
+
+    def arguments(self, parser: ArgumentParser) -> None:
+        """Files and what to make of them."""
+        parser.epilog = "docs/backtest.md tells the files, the output and the scores."
+        parser.add_argument("--venue", required=True, help="e.g. binance")
+        parser.add_argument("--symbol", required=True, help="e.g. BTC/USDT:USDT")
+        several: dict[str, Any] = {"nargs": "+", "type": Path, "metavar": "F"}
+        parser.add_argument(
+            "--metrics", required=True, help="Binance Vision metrics: open interest and price", **several
+        )
+        parser.add_argument("--klines", default=[], help="Binance Vision klines, for highs and lows", **several)
+        parser.add_argument("--funding", default=[], help="funding rates; read and checked, not used yet", **several)
+        parser.add_argument("--liquidations", default=[], help="hourly sums, to learn from and to score by", **several)
+        parser.add_argument("--positions", default=[], help="snapshots of real positions, added exactly", **several)
+        parser.add_argument("--step", default="1h", help="time between forecasts: 5m to 1d (default 1h)")
+        parser.add_argument("--out", required=True, type=Path, help="forecasts (.npz); a .json is written beside it")
+        parser.add_argument("--report", type=Path, help="folder for report.md and its plots")
+        parser.add_argument("--scored-from", help="first day that is judged, e.g. 2026-03-01 (default: the last third)")
+        parser.add_argument("--cold", action="store_true", help="start from an uninformed prior, not the shipped one")
+        parser.add_argument("--write-prior", type=Path, help="write what was learned as a prior")
+
+    def run(self, options: Namespace) -> int:
+        """Run it; 2 and a sentence where it can't be."""
+        from liqheat_estimator.backtest.command import BacktestOptions, run_backtest
+        from liqheat_estimator.backtest.files import FileRefused
+
+        try:
+            asked = BacktestOptions(
+                venue=options.venue,
+                symbol=options.symbol,
+                metrics=options.metrics,
+                klines=options.klines,
+                funding=options.funding,
+                liquidations=options.liquidations,
+                positions=options.positions,
+                step_ms=_milliseconds(options.step),
+                out=options.out,
+                report=options.report,
+                scored_from_ms=_day_ms(options.scored_from),
+                cold=options.cold,
+                write_prior=options.write_prior,
+            )
+            summary = run_backtest(asked)
+        except (FileRefused, ValueError, OSError) as fault:
+            print(f"liqheat backtest: {fault}", file=sys.stderr)
+            return 2
+        except ModuleNotFoundError as fault:
+            print(f"liqheat backtest: {fault}: install liqheat[backtest] for --report", file=sys.stderr)
+            return 2
+        print(json.dumps({name: summary[name] for name in ("model_version", "steps", "broken_lines", "scores")}))
+        return 0
+
+
+_UNITS_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
+
+
+def _milliseconds(text: str) -> int:
+    """5m, 1h, 1d as milliseconds."""
+    if text[-1:] not in _UNITS_MS or not text[:-1].isdigit():
+        raise ValueError(f"--step {text!r} is no time like 5m, 1h or 1d")
+    value = int(text[:-1]) * _UNITS_MS[text[-1]]
+    if value % 300_000 or not 300_000 <= value <= 86_400_000:
+        raise ValueError(f"--step {text} is not a multiple of 5 minutes up to a day")
+    return value
+
+
+def _day_ms(text: str | None) -> int | None:
+    return None if text is None else int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()) * 1000
