@@ -23,5 +23,8 @@ def run() -> int:
         dead_letter_share=settings.estimator_dead_letter_share,
         dead_letters_in_a_row=settings.estimator_dead_letters_in_a_row,
     )
-    fold = EstimatorFold(EstimatorParameters(cadence_ms=settings.estimator_grid_cadence_ms))
+    parameters = EstimatorParameters(
+        cadence_ms=settings.estimator_grid_cadence_ms, maintenance_stress=settings.estimator_maintenance_stress
+    )
+    fold = EstimatorFold(parameters)
     return run_stage(fold, settings, options)

@@ -18,6 +18,9 @@ class EstimatorSettings(ServiceSettings):
     estimator_grid_cadence_ms: int = Field(
         default=1_000, ge=100, le=3_600_000, description="Milliseconds of data time."
     )
+    estimator_maintenance_stress: float = Field(
+        default=0.0, ge=0, le=10, description="Also publish the map if maintenance requirements rose by this fraction."
+    )
     estimator_session_timeout_seconds: float = Field(default=10.0, ge=1, le=300)
     estimator_checkpoint_interval_seconds: float = Field(default=2.0, ge=0.1, le=60)
     estimator_max_pending_messages: int = Field(default=20_000, ge=100, le=1_000_000)

@@ -54,6 +54,17 @@ class LeverageClasses(Contract):
     short_usd: list[Annotated[int, Field(ge=0)]]
 
 
+class StressedMap(Contract):
+    """All venues together if maintenance requirements rose: positions are liquidated nearer to the mark."""
+
+    maintenance_stress: Annotated[float, Field(gt=0)] = Field(description="Fraction by which they rose.")
+    first_bin: int
+    long_usd: list[Annotated[int, Field(ge=0)]] = Field(description="Whole USD.")
+    short_usd: list[Annotated[int, Field(ge=0)]] = Field(description="Whole USD, same bins.")
+    liquidated_at_once_long_usd: Usd = Field(description="Would be liquidated without any move of price.")
+    liquidated_at_once_short_usd: Usd
+
+
 class Member(Contract):
     """A market that the map rests on."""
 
@@ -97,6 +108,7 @@ class LiquidationGrid(Output):
     liquidated_short_usd: Usd
     scopes: dict[Scope, ScopeGrid]
     leverage_classes: LeverageClasses | None = None
+    stressed: StressedMap | None = Field(default=None, description="Once a minute, where the estimator is told to.")
     provenance: Provenance
     release_quarantine: list[Literal["clusterer"]] = Field(
         default=[], description="An operator's order, passed down in the log."

@@ -42,9 +42,11 @@ def _head(summary: dict[str, Any]) -> list[str]:
     return [
         f"# Backtest of {summary['symbol']} on {summary['venue']}",
         "",
+        f"Model `{summary['model_version']}`, prior: {summary['prior_source']}.",
+        "",
         (
-            f"Model `{summary['model_version']}`, prior: {summary['prior_source']}. Forecasts at {summary['steps']} steps "
-            f"from {_day(summary['from_ms'])} to {_day(summary['to_ms'])} UTC, each from what was known at its time."
+            f"Forecasts at {summary['steps']} steps from {_day(summary['from_ms'])} to {_day(summary['to_ms'])} UTC, each "
+            "from what was known at its time."
         ),
         "",
         "An estimate of what venues are expected to report as liquidated if price gets there; most report only a part.",
@@ -57,8 +59,8 @@ def _scores(scores: dict[str, Any]) -> list[str]:
         f"## Scores from {_day(scores['scored_from_ms'])} on",
         "",
         (
-            f"{scores['hours_judged']} hours, both sides; fitted on the {scores['hours_fitted']} hours before. R² of the "
-            "logarithm of the USD liquidated in the hour."
+            f"{scores['hours_judged']} hours, both sides; fitted on the {scores['hours_fitted']} hours before. "
+            "R² of the logarithm of the USD liquidated in the hour."
         ),
         "",
         "| method | over the baseline | over the baseline with lagged liquidations | over the mirrored map |",

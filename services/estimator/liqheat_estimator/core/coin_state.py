@@ -52,6 +52,7 @@ class CoinState:
     columns: dict[str, ScopeColumns] = field(default_factory=dict)
     liquidation_totals: LiquidationTotals = field(default_factory=LiquidationTotals)
     classes_minute: int = -1
+    stressed_minute: int = -1
     duplicates: int = 0
     rejected_events: int = 0
     incomplete_until_ms: int = -1

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from liqheat_estimator.core.coin_state import CoinState, scopes_of
+from liqheat_estimator.core.maintenance_stress import stressed_value
 from liqheat_estimator.core.market_state import MarketState
 from liqheat_estimator.core.parameters import DAY_MS, LONG, MINUTE_MS, SHORT, EstimatorParameters
 from liqheat_estimator.core.price_bar import PriceBar
@@ -48,6 +49,7 @@ def grid_at(state: CoinState, time_ms: int, phase: Phase, parameters: EstimatorP
         "liquidated_short_usd": interval.liquidated_usd[SHORT],
         "scopes": _scopes(state, markets),
         "leverage_classes": _leverage_classes(state, markets, time_ms, parameters),
+        "stressed": _stressed(state, markets, time_ms, parameters),
         "provenance": _provenance(state, markets, time_ms, parameters),
         "release_quarantine": ["clusterer"] if state.clusterer_released else [],
     }
@@ -100,6 +102,17 @@ def _leverage_classes(
         "long_usd": np.ascontiguousarray(whole[LONG]),
         "short_usd": np.ascontiguousarray(whole[SHORT]),
     }
+
+
+def _stressed(
+    state: CoinState, markets: list[MarketState], time_ms: int, parameters: EstimatorParameters
+) -> dict[str, Any] | None:
+    """The map under raised maintenance, in the first grid of a minute, if it was asked for."""
+    minute = time_ms // MINUTE_MS
+    if parameters.maintenance_stress <= 0 or minute == state.stressed_minute:
+        return None
+    state.stressed_minute = minute
+    return stressed_value(markets, parameters, parameters.maintenance_stress)
 
 
 def _provenance(

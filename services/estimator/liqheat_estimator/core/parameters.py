@@ -33,6 +33,8 @@ class EstimatorParameters:
         Notional by which the margin tier is looked up: sizes of positions are not public.
     default_maintenance_margin_rate, default_max_leverage : float
         Used until the market's instrument is known.
+    maintenance_stress : float
+        Fraction by which maintenance requirements are supposed to rise in the stressed map; 0: none is published.
     mark_stale_after_ms : int
         A reported mark older than this is replaced by an estimate from trades.
     """
@@ -48,6 +50,7 @@ class EstimatorParameters:
     typical_position_usd: float = 25_000.0
     default_maintenance_margin_rate: float = 0.004
     default_max_leverage: float = 125.0
+    maintenance_stress: float = 0.0
     mark_stale_after_ms: int = 3_000
     model_version: str = "layered-flow-2"
 
@@ -65,5 +68,7 @@ class EstimatorParameters:
             raise ValueError("leverages must rise and be above 1")
         if min(self.half_life_hours) <= 0 or min(self.open_interest_shares) < 0:
             raise ValueError("half-lives must be positive and shares not negative")
+        if not 0 <= self.maintenance_stress <= 10:
+            raise ValueError(f"maintenance_stress must be from 0 to 10, not {self.maintenance_stress}")
         if self.cadence_ms <= 0:
             raise ValueError(f"cadence_ms must be positive, not {self.cadence_ms}")

@@ -27,6 +27,7 @@ _COIN_FIELDS = (
     "cumulative_volume_delta_usd",
     "last_price",
     "classes_minute",
+    "stressed_minute",
     "duplicates",
     "rejected_events",
     "incomplete_until_ms",
