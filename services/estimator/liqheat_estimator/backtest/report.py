@@ -45,8 +45,8 @@ def _head(summary: dict[str, Any]) -> list[str]:
         f"Model `{summary['model_version']}`, prior: {summary['prior_source']}.",
         "",
         (
-            f"Forecasts at {summary['steps']} steps from {_day(summary['from_ms'])} to {_day(summary['to_ms'])} UTC, each "
-            "from what was known at its time."
+            f"Forecasts at {summary['steps']} steps from {_day(summary['from_ms'])} to {_day(summary['to_ms'])} UTC, "
+            "each from what was known at its time."
         ),
         "",
         "An estimate of what venues are expected to report as liquidated if price gets there; most report only a part.",
