@@ -54,8 +54,8 @@ def empty_history() -> History:
 def no_record(coin: str, scope: str, horizon: Horizon) -> bytes:
     """The answer while no forecast of this horizon has run its course."""
     detail = (
-        f"No record yet: a forecast is frozen once an hour and judged {horizon} later, so the first one comes "
-        f"{horizon} after the first full hour of the map."
+        f"No record yet. At each full hour a forecast is frozen, and {horizon} later it is judged by the liquidations "
+        "that venues report; a coin that no venue reports any of gets no record."
     )
     return _answer(coin, scope, horizon, None, empty_history(), detail)
 

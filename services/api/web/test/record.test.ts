@@ -73,7 +73,7 @@ test("too early is too early: no number stands for one that is not known", () =>
   const unsure = recordVerdict(latest({ gain_low: null, gain_high: null }));
   assert.equal(unsure.kind, "early");
   assert.match(unsure.detail, /too early to say how surely$/);
-  assert.equal(calibrationText(latest({ running: [] })), "Calibration: too early to say");
+  assert.equal(calibrationText(latest({ running: [] })), null);
   assert.equal(calibrationText(latest()), "$0.94 came true per $1 expected");
 });
 
@@ -110,7 +110,7 @@ test("a record says both sides, and what is unknown", () => {
 test("calibration by size leaves out empty buckets and is cut off at three times", () => {
   const bucket = (records: number, observed_usd: number): Parameters<typeof calibrationBars>[0][number] => ({ from_usd: 1e4, to_usd: null, records, forecast_usd: 100, observed_usd });
   const bars = calibrationBars([bucket(0, 0), bucket(50, 100), bucket(5, 900), bucket(50, 0)]);
-  assert.deepEqual(bars.map(({ height, few }) => [height, few]), [[0, false], [1, true], [-1, false]]);
+  assert.deepEqual(bars.map(({ slot, height, few }) => [slot, height, few]), [[1, 0, false], [2, 1, true], [3, -1, false]]);
   assert.equal(plain(bars[1]!.title), "Forecasts of $10.0 K and more: $100 expected in 5 records, $900 reported: 9.00 per dollar");
 });
 

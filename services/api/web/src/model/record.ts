@@ -160,10 +160,10 @@ export function alarmSentence(answers: readonly Accuracy[]): string | null {
   return `Over ${horizons} a simple forecast has lately beaten this map. Do not rely on where it puts its dollars.`;
 }
 
-/** $0.94 came true per $1 expected. */
-export function calibrationText(latest: LatestRecord): string {
+/** $0.94 came true per $1 expected; null: too early to say. */
+export function calibrationText(latest: LatestRecord): string | null {
   const ratio = latest.running.find((score) => score.method === "map")?.observed_over_forecast ?? null;
-  return ratio === null ? "Calibration: too early to say" : `$${ratio.toFixed(2)} came true per $1 expected`;
+  return ratio === null ? null : `$${ratio.toFixed(2)} came true per $1 expected`;
 }
 
 /** Who counts, and that this is not all: the forecast is of what is reported, never of all that happens. */

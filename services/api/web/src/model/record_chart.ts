@@ -100,20 +100,24 @@ function sideTitle(name: string, pair: Pair): string {
 }
 
 export interface CalibrationBar {
+  /** Place by size among all buckets, the empty ones too. */
+  readonly slot: number;
   /** Above 0 more came true than was expected, below it less; ±1 is three times or a third, where it is cut off. */
   readonly height: number;
   readonly few: boolean;
   readonly title: string;
 }
 
-/** Came true over expected by size of the forecast, the smallest first. Empty buckets are left out. */
+/** Came true over expected by size of the forecast, the smallest first. Empty buckets have no bar. */
 export function calibrationBars(buckets: readonly CalibrationBucket[]): CalibrationBar[] {
   return buckets
-    .filter((bucket) => bucket.records > 0 && bucket.forecast_usd > 0)
-    .map((bucket) => {
+    .map((bucket, slot) => ({ bucket, slot }))
+    .filter(({ bucket }) => bucket.records > 0 && bucket.forecast_usd > 0)
+    .map(({ bucket, slot }) => {
       const ratio = bucket.observed_usd / bucket.forecast_usd;
       const range = bucket.to_usd === null ? `of ${shortUsd(bucket.from_usd)} and more` : `of ${shortUsd(bucket.from_usd)} to ${shortUsd(bucket.to_usd)}`;
       return {
+        slot,
         height: Math.max(-1, Math.min(1, Math.log(Math.max(ratio, 1e-9)) / Math.log(CALIBRATION_LIMIT))),
         few: bucket.records < FEW_RECORDS,
         title:

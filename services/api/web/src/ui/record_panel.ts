@@ -127,22 +127,24 @@ function marks(side: "short" | "long", pair: Pair, x: number, scale: UsdScale): 
 
 function calibration(latest: LatestRecord): HTMLElement {
   const bars = calibrationBars(latest.calibration);
-  const words = make("span", "", [calibrationText(latest)], "Sum of what venues reported over the sum of what the map expected. 1 is calibrated.");
-  if (bars.length === 0) return make("div", "calibration", [words]);
-  const svg = drawing(bars.length * SLOT, 2 * CALIBRATION_HALF + 1, "calibration-chart");
+  const total = calibrationText(latest);
+  if (total === null) return make("div", "calibration", ["Calibration: too early to say"]);
+  const words = make("span", "", [total], "Sum of what venues reported over the sum of what the map expected. 1 is calibrated.");
+  const width = latest.calibration.length * SLOT;
+  const svg = drawing(width, 2 * CALIBRATION_HALF + 1, "calibration-chart");
   svg.setAttribute("role", "img");
   svg.setAttribute("aria-label", "Came true over expected by size of the forecast, the smallest at the left; the line is 1");
-  svg.append(box("axis", 0, CALIBRATION_HALF, bars.length * SLOT, 1));
-  bars.forEach((bar, index) => {
+  svg.append(box("axis", 0, CALIBRATION_HALF, width, 1));
+  for (const bar of bars) {
     const height = Math.max(1, Math.abs(bar.height) * CALIBRATION_HALF);
     const y = bar.height >= 0 ? CALIBRATION_HALF - height : CALIBRATION_HALF + 1;
     const group = document.createElementNS(SVG, "g");
     group.setAttribute("class", bar.few ? "few" : "");
     const title = document.createElementNS(SVG, "title");
     title.textContent = bar.title;
-    group.append(title, box("hit", index * SLOT, 0, SLOT, 2 * CALIBRATION_HALF + 1), box("ratio", index * SLOT + 1, y, SLOT - 2, height));
+    group.append(title, box("hit", bar.slot * SLOT, 0, SLOT, 2 * CALIBRATION_HALF + 1), box("ratio", bar.slot * SLOT + 1, y, SLOT - 2, height));
     svg.append(group);
-  });
+  }
   return make("div", "calibration", [words, make("span", "sizes", ["small", svg, "large"], "By size of the forecast: above the line more came true than expected, below it less; the ends are three times and a third")]);
 }
 
