@@ -64,6 +64,12 @@ class CoinState:
     # Derived, never stored.
     scope_cache: ScopeCache = field(default_factory=ScopeCache)
 
+    def restart_cold(self) -> None:
+        """Prices before can't be compared with what comes: how far they moved, and the open records, are void."""
+        self.volatility = Volatility()
+        self.average_true_range = AverageTrueRange()
+        self.accuracy.restart()
+
     def live_markets(self) -> list[MarketState]:
         """Markets that the map rests on now."""
         return [market for market in self.markets.values() if market.phase() == "live"]

@@ -100,7 +100,7 @@ class EstimatorFold(Fold[CoinState, Event]):
             market.restart_cold()
             market.backfill_id = None
             market.interrupted.clear()
-        state.accuracy.restart()
+        state.restart_cold()
 
     def releases_quarantine(self, event: Event) -> bool:
         return isinstance(event, Control) and event.stage == self.stage
@@ -130,7 +130,7 @@ class EstimatorFold(Fold[CoinState, Event]):
         self._advance_cursor(state, market, event)
         if relisted:
             market.restart_cold()
-            state.accuracy.restart()
+            state.restart_cold()
         ended_hour = apply.advance_market(market, event.event_time_ms, self.prior)
         if ended_hour is not None:
             emissions += hour_ended(state, market, ended_hour, event.phase, self.parameters)

@@ -10,9 +10,10 @@ from typing import Literal
 
 from liqheat_estimator.core.coin_state import CoinState
 from liqheat_estimator.core.decode import Event, TradeBatch
+from liqheat_estimator.core.margin import TierTableError, check_tiers
 from liqheat_estimator.core.market_state import MarketState, Suspicion
 from liqheat_estimator.core.parameters import DAY_MS
-from liqheat_shared.contracts.market_events import Candle, Liquidation, OnChainPosition, Ticker
+from liqheat_shared.contracts.market_events import Candle, Instrument, Liquidation, OnChainPosition, Ticker
 from liqheat_shared.folding import Rejected
 
 #: A price this much above or below the market's last one is absurd: no market moved so far between two messages.
@@ -53,6 +54,8 @@ def judge(state: CoinState, market: MarketState | None, event: Event) -> Verdict
     if market is not None:
         _check_order(market, event)
     _check_amounts(market, event)
+    if isinstance(event, Instrument):
+        _check_tiers(event)
     return _check_price(state, market, event)
 
 
@@ -94,6 +97,14 @@ def _check_amounts(market: MarketState | None, event: Event) -> None:
         return
     if notional > MAX_NOTIONAL_USD:  # infinity, too
         raise Rejected("invalid-field", f"{event.type} over {notional:.3g} USD: more than {MAX_NOTIONAL_USD:.0e}")
+
+
+def _check_tiers(instrument: Instrument) -> None:
+    tiers = sorted(instrument.margin_tiers, key=lambda tier: tier.notional_floor_usd)
+    try:
+        check_tiers(tiers)
+    except TierTableError as error:
+        raise Rejected("invalid-field", f"margin_tiers: {error}") from None
 
 
 def _check_price(state: CoinState, market: MarketState | None, event: Event) -> Verdict:
