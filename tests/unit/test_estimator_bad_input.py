@@ -193,7 +193,7 @@ def test_open_interest_that_is_missing_lets_the_map_stand() -> None:
     for _ in range(60):
         writer.now_ms += 60_000
         feed(fold, state, [writer.ticker(60_000.0)])
-    assert (market.map.total == before).all()
+    assert market.map.total == pytest.approx(before, rel=1e-6)  # cells are rounded once an hour
     assert market.open_interest_usd() == 60e6
     feed(fold, state, [writer.ticker(59_000.0)])
     assert market.ledger.consumed_base[LONG] > 0  # what the mark crosses is swept all the same
