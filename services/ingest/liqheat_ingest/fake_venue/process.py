@@ -94,6 +94,17 @@ class FakeVenueProcess:
         self._behind_ms = 0
 
     async def __aenter__(self) -> FakeVenueProcess:
+        try:
+            await self._start()
+        except BaseException:
+            await self._stop()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stop()
+
+    async def _start(self) -> None:
         loop = asyncio.get_running_loop()
         if self.options.start_ms is None:
             await self._catch_up()
@@ -105,9 +116,8 @@ class FakeVenueProcess:
         for message in self.options.faults:
             self.control.act(message)
         self._story = loop.create_task(self._tell())
-        return self
 
-    async def __aexit__(self, *_: object) -> None:
+    async def _stop(self) -> None:
         if self._story is not None:
             self._story.cancel()
             with contextlib.suppress(asyncio.CancelledError):
