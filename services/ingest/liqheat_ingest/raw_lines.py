@@ -19,20 +19,14 @@ from typing import Any
 
 import orjson
 
+from liqheat_ingest.mappers import VENUES
 from liqheat_ingest.mappers.fields import EARLIEST_MS, LATEST_MS, BadMessage, has, show
 from liqheat_ingest.raw import REST, WEBSOCKET, RawMessage, rest_channel, websocket_channel
 
 _WRAPPER = frozenset({"t", "conn", "ts", "url", "addr", "channel", "venue", "receive_time_ms", "data"})
 _NO_MESSAGE = frozenset({"header", "connect", "send", "close", "disconnect"})
 #: Names that recorders give the venues.
-_VENUES = {
-    "binance": "binance",
-    "binance_futures": "binance",
-    "binanceusdm": "binance",
-    "bybit": "bybit",
-    "okx": "okx",
-    "hyperliquid": "hyperliquid",
-}
+_VENUES = {venue: venue for venue in VENUES} | {"binance_futures": "binance", "binanceusdm": "binance", "okex": "okx"}
 _LARGEST_SECONDS = 100_000_000_000
 MAX_CONNECTIONS = 10_000
 
