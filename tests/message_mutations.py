@@ -109,7 +109,7 @@ def _judge(raw: RawMessage, before: list[Mapped], after: list[Mapped], path: Pat
         assert not problem.detail.startswith("the mapper failed"), f"{where}: {problem.detail}"
         DeadLetter.model_validate_json(dead_letter(problem).value)
     names = [step for step in path if isinstance(step, str)]
-    optional = OPTIONAL[raw.venue].get(names[-1]) if names else None
+    optional = OPTIONAL.get(raw.venue, {}).get(names[-1]) if names else None
     events = [item for item in after if not isinstance(item, Problem)]
     if names and not after and _may_be_silent(raw, names[-1]):
         return

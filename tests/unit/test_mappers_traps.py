@@ -168,7 +168,7 @@ def test_a_symbol_that_nobody_knows_is_named_once_and_counted(venue: str) -> Non
 
     def rename(data: Any) -> None:
         entry = data["data"][0] if isinstance(data.get("data"), list) else data["data"]
-        name = next(key for key in ("s", "instId", "coin") if key in entry)
+        name = next(key for key in ("s", "instId", "coin", "symbol", "market") if key in entry)
         entry[name] = "what?-SWAP"
 
     mapper, loud = mapper_of(venue), mapper_of(venue, repeat_unknown=True)
