@@ -48,7 +48,8 @@ class Burst:
         slots: list[SlotOf] = []
         width = len(self._instruments)
         for order, one in enumerate(self._instruments):
-            count = (due + width - 1 - order) // width
+            # Trade k of the burst is the (k mod width)-th market's.
+            count = (self.done + due - order + width - 1) // width - (self.done - order + width - 1) // width
             planned = [_trade(one, from_ms + (to_ms - from_ms) * i // count, i) for i in range(count)]
             if planned:
                 slots.append(SlotOf(one, number_trades(one, planned), []))
