@@ -1,5 +1,6 @@
 # One image for all processes: `docker build -t liqheat:0.1.0 .`, then `docker run liqheat:0.1.0 estimator`.
-# Every package comes from requirements.lock by its hash; nothing is compiled, nothing of the tests is in it.
+# Every package comes from requirements.lock by its hash; nothing of the tests is in it. Only the estimator's inner loops
+# are compiled, for any processor of the architecture (docs/adr/0006-compiled-kernels.md).
 
 FROM node:24-bookworm-slim AS page
 WORKDIR /src/services/api/web
@@ -26,6 +27,8 @@ RUN /tmp/builder/bin/pip wheel -q --no-deps --no-build-isolation --wheel-dir /tm
     && /opt/liqheat/bin/pip install -q --no-deps --no-index /tmp/wheels/liqheat-*.whl \
     && /opt/liqheat/bin/pip check \
     && /opt/liqheat/bin/python -m compileall -q /opt/liqheat/lib \
+    && NUMBA_CPU_NAME=generic NUMBA_CACHE_LOCATOR_CLASSES=liqheat_estimator.image_cache.ImageCacheLocator \
+       /opt/liqheat/bin/python -c 'import liqheat_estimator.core.estimator_fold' \
     && /opt/liqheat/bin/pip uninstall -q -y pip setuptools
 
 FROM python:3.11-slim-bookworm
@@ -36,6 +39,8 @@ LABEL org.opencontainers.image.title="liqheat" \
       org.opencontainers.image.licenses="Apache-2.0"
 # No bytecode is written and nothing is cached: the root file system may be read-only.
 ENV PATH=/opt/liqheat/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
+# What the build compiled is found and fits: the same processor name, a cache that need not be writable.
+ENV NUMBA_CPU_NAME=generic NUMBA_CACHE_LOCATOR_CLASSES=liqheat_estimator.image_cache.ImageCacheLocator
 COPY --from=build /opt/liqheat /opt/liqheat
 USER 10001:10001
 WORKDIR /tmp
