@@ -79,6 +79,14 @@ def test_a_forecast_knows_nothing_of_what_comes_after_it() -> None:
                 assert np.array_equal(getattr(step, name), getattr(whole[step.time_ms], name)), (hours, name)
 
 
+def test_a_shorter_history_has_the_same_bins_and_forecasts() -> None:
+    tape = _tape(30)
+    whole, short = _run(tape).steps, _run(_until(tape, START + 12 * HOUR)).steps
+    edges = price_edges(whole)
+    assert np.array_equal(price_edges(short), edges)
+    assert np.array_equal(densities(whole, edges)[:, : len(short)], densities(short, edges))
+
+
 def test_changing_an_hour_changes_no_forecast_frozen_at_its_start() -> None:
     tape = _tape(40)
     changed = list(tape.liquidations)

@@ -17,10 +17,21 @@ BIN_WIDTH = 0.0002
 OWN_BIN_SHARE = 0.6
 
 
+#: Bins reach this far from the first anchor, in log price, and go on in such pieces where price comes near the end. So
+#: a longer history of the same market has the same bins, as long as price stays within e^±0.6 of where it began.
+RANGE = 0.9
+PIECE = 0.3
+
+
 def price_edges(steps: list[FrozenStep]) -> Floats:
-    """Edges of the price bins, shape (bins + 1,): 0.02 % each, 30 % beyond every anchor."""
-    anchors = [step.anchor_price for step in steps]
-    low, high = np.log(min(anchors)) - DISTANCES[-1], np.log(max(anchors)) + DISTANCES[-1]
+    """Edges of the price bins, shape (bins + 1,): 0.02 % each, at least 30 % beyond every anchor."""
+    anchors = np.log([step.anchor_price for step in steps])
+    low = high = float(anchors[0])
+    low, high = low - RANGE, high + RANGE
+    while anchors.min() - DISTANCES[-1] < low:
+        low -= PIECE
+    while anchors.max() + DISTANCES[-1] > high:
+        high += PIECE
     first, last = int(np.floor(low / BIN_WIDTH)), int(np.ceil(high / BIN_WIDTH))
     edges: Floats = np.exp(np.arange(first, last + 1) * BIN_WIDTH)
     return edges
