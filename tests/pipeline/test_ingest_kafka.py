@@ -16,6 +16,8 @@ import orjson
 import pytest
 
 from liqheat_ingest.log_position import last_ingest_epoch
+from liqheat_ingest.mappers import VENUES
+from liqheat_ingest.recording import RecordingWriter
 from liqheat_ingest.settings import IngestSettings
 from liqheat_shared.contracts.dead_letters import DeadLetter
 from liqheat_shared.contracts.market_events import MARKET_EVENT
@@ -23,6 +25,7 @@ from liqheat_shared.contracts.topics import DEAD_LETTERS, MARKET_EVENTS
 from liqheat_shared.kafka.reading import open_topic
 from liqheat_shared.kafka.topic_admin import apply_topics
 from liqheat_shared.kafka.topics import planned_topics
+from venue_messages import AT_MS, MESSAGES, PRELUDES, raw
 
 pytestmark = pytest.mark.broker
 
@@ -136,6 +139,29 @@ def test_a_second_replay_repeats_the_same_values(log: Log, tape: Path) -> None:
     values = [value for _, _, value in log.read(MARKET_EVENTS)]
     half = len(values) // 2
     assert values[:half] == values[half:]
+
+
+def test_a_recording_is_replayed_with_its_dead_letters(log: Log, tmp_path: Path) -> None:
+    """Raw messages of all venues, and one with a price that is none."""
+    writer = RecordingWriter(tmp_path / "recording")
+    for second, venue in enumerate(VENUES):
+        for number, message in enumerate([*PRELUDES[venue], *MESSAGES[venue]]):
+            writer.take(raw(venue, message, AT_MS + second * 1_500 + number * 10))
+    writer.take(raw("bybit", ("ws:/v5/public/linear", {"topic": "publicTrade.X", "data": [{"s": "ETHUSDT"}]})))
+    writer.close()
+
+    code, out, err = log.run("replay", str(tmp_path / "recording"), "--speed", "max", "--until-done")
+
+    assert code == 0, err
+    summary = orjson.loads(out)
+    events = [value for _, _, value in log.read(MARKET_EVENTS)]
+    letters = [DeadLetter.model_validate(value) for _, _, value in log.read(DEAD_LETTERS)]
+    assert summary["messages"] == len(events)
+    assert summary["dead_letters"] == len(letters)
+    for event in events:
+        MARKET_EVENT.validate_python(event)
+    assert {event["venue"] for event in events} == set(VENUES)
+    assert ("bybit", "trades", "invalid-field") in {(entry.venue, entry.stream, entry.reason) for entry in letters}
 
 
 def test_ingest_ends_with_success_when_the_tape_does(log: Log, tape: Path) -> None:
