@@ -37,11 +37,11 @@ class FakeVenues:
     def act(self, action, **fields):
         body = json.dumps({"action": action, **fields}).encode()
         request = urllib.request.Request(f"{self.control_address}/control", body, method="POST")
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=120) as answer:
             return json.load(answer)["done"]
 
     def state(self):
-        with urllib.request.urlopen(f"{self.control_address}/control", timeout=20) as answer:
+        with urllib.request.urlopen(f"{self.control_address}/control", timeout=120) as answer:
             return json.load(answer)
 
 

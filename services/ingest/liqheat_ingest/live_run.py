@@ -50,7 +50,11 @@ class LiveRun(IngestRun):
         finally:
             starting.cancel()
             await self.live.close()
-            self.live.outlet.advance(now_ms())
+            # What was received is published, whoever ended us.
+            for message in self.live.outlet.finish():
+                await self.publisher.send(message)
+                self.progress.count(message)
+            await self.publisher.flush()
 
     async def _send(self) -> None:
         """Hand over what is complete, and let it go."""

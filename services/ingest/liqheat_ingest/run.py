@@ -134,13 +134,14 @@ class IngestRun:
         await self.publisher.finish()
 
     async def _first(self, task: asyncio.Task[None]) -> bool:
-        """Wait for the task or a signal; False: the signal came first, and the task is cancelled."""
+        """Wait for the task or a signal; False: the signal came first, and the task was told to end."""
         stopping = asyncio.create_task(self._stop.wait())
         await asyncio.wait([task, stopping], return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
         if task.done():
             return True
         task.cancel()
+        await asyncio.wait([task], timeout=SHUTDOWN_TIMEOUT_S)
         return False
 
     async def _report(self) -> None:
