@@ -7,7 +7,7 @@ Only the first two are ever mapped.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from liqheat_ingest.instruments import InstrumentSpec, find_instrument
@@ -90,6 +90,10 @@ class InstrumentTable:
         self._found.pop(symbol, None)
         self._remember(symbol, spec)
         return True
+
+    def keep_listed(self, symbols: Collection[str]) -> None:
+        """These alone can be traded now; some venues leave out of their list what they have delisted."""
+        self._listed.intersection_update(symbols)
 
     def learn_margin(self, symbol: str, margin: MarginTable) -> InstrumentSpec | None:
         """Note the margin tiers of a symbol; its spec if they are news, else None. Raises UnknownSymbol."""

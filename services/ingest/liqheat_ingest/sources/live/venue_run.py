@@ -94,18 +94,26 @@ class VenueRun:
     # ---- instruments
 
     async def load_instruments(self) -> None:
-        """Ask for all instruments; the mapper learns them. Raises RestFailed."""
+        """Ask for all instruments; the mapper learns them, and forgets what is listed no more. Raises RestFailed."""
+        symbols: set[str] = set()
         for request in self.feed.instruments():
-            await self.all_pages(request)
+            for answer in await self.all_pages(request):
+                try:
+                    symbols |= self.feed.symbols_in(answer)
+                except (KeyError, TypeError, IndexError) as error:
+                    raise RestFailed(f"{self.venue} {request.venue_path}: unexpected answer: {error!r}") from error
+        self.intake.mapper.instruments.keep_listed(symbols)
 
-    async def all_pages(self, request: Request, urgency: Urgency = "needed") -> None:
+    async def all_pages(self, request: Request, urgency: Urgency = "needed") -> list[Any]:
         """Ask, page by page, and give the answers to the mapper. Raises RestFailed."""
         page: Request | None = request
+        answers = []
         for _ in range(MOST_PAGES):
             if page is None:
-                return
-            answer = await self.ask(page, urgency)
-            page = self.feed.next_page(page, answer)
+                break
+            answers.append(await self.ask(page, urgency))
+            page = self.feed.next_page(page, answers[-1])
+        return answers
 
     async def ask(self, request: Request, urgency: Urgency = "needed") -> Any:
         """Ask, and pass the answer on as a raw message. Raises RestFailed."""

@@ -90,6 +90,9 @@ class BinanceFeed(VenueFeed):
     def instruments(self) -> list[Request]:
         return [_rest("exchangeInfo", {}, 1)]
 
+    def symbols_in(self, answer: Any) -> set[str]:
+        return {str(row["symbol"]) for row in answer["symbols"]}
+
     def ranking(self) -> list[Request]:
         # Open interest is one symbol a call; the volume of all is one call, and orders coins nearly the same.
         return [_rest("ticker/24hr", {}, 40)]

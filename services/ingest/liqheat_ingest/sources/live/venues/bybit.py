@@ -75,6 +75,9 @@ class BybitFeed(VenueFeed):
     def instruments(self) -> list[Request]:
         return [_rest("instruments-info", {"category": name, "limit": 1000}) for name in ("linear", "inverse")]
 
+    def symbols_in(self, answer: Any) -> set[str]:
+        return {str(row["symbol"]) for row in answer["result"]["list"]}
+
     def next_page(self, request: Request, answer: Any) -> Request | None:
         try:
             cursor = answer["result"]["nextPageCursor"]

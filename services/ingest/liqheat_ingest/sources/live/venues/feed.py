@@ -170,6 +170,10 @@ class VenueFeed:
         """What tells all instruments. Answers go to the mapper."""
         raise NotImplementedError
 
+    def symbols_in(self, answer: Any) -> set[str]:
+        """Symbols that an answer to ``instruments`` names. Raises KeyError, TypeError where it names none."""
+        raise NotImplementedError
+
     def next_page(self, request: Request, answer: Any) -> Request | None:  # noqa: ARG002 - most venues have one page
         """The request of the next page of instruments, tiers or history."""
         return None

@@ -83,6 +83,9 @@ class HyperliquidFeed(VenueFeed):
     def instruments(self) -> list[Request]:
         return [_info({"type": "metaAndAssetCtxs"}, 20)]
 
+    def symbols_in(self, answer: Any) -> set[str]:
+        return {str(asset["name"]) for asset in answer[0]["universe"]}
+
     def ranking(self) -> list[Request]:
         return self.instruments()
 

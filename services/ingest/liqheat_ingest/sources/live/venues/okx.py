@@ -84,6 +84,9 @@ class OkxFeed(VenueFeed):
     def instruments(self) -> list[Request]:
         return [_rest("public/instruments", {"instType": "SWAP"}, 1)]
 
+    def symbols_in(self, answer: Any) -> set[str]:
+        return {str(row["instId"]) for row in answer["data"]}
+
     def margin_tiers(self, markets: Sequence[Listed]) -> list[Request]:
         fixed = {"instType": "SWAP", "tdMode": "isolated"}
         families = sorted({listed.symbol.removesuffix("-SWAP") for listed in markets})
