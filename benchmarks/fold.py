@@ -23,12 +23,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 from estimator_market import COIN, START_MS, MarketWriter, feed, instrument_fields
 from liqheat_estimator.core.coin_state import CoinState
 from liqheat_estimator.core.estimator_fold import EstimatorFold
-from liqheat_estimator.core.market_events import apply_candle
+from liqheat_estimator.core.market_events import advance_market, apply_candle
 from liqheat_estimator.core.market_state import MarketState
+from liqheat_estimator.core.scope_grid import sum_maps
 from liqheat_shared.contracts.market_events import Candle
 
 COINS, VENUES = 20, ("alpha", "beta", "gamma", "delta")
 BACKFILL_CANDLES = 288
+#: Lengths of history after which a candle is timed.
+DAYS = (1, 30, 365)
 CANDLE_MS = 300_000
 PRICE = 60_000.0
 INTEREST = 90_000.0
@@ -77,23 +80,75 @@ def backfilled(fold: EstimatorFold, venues: tuple[str, ...], seed: int) -> tuple
     return state, writer
 
 
-def candle_step() -> Result:
-    """One 5-minute candle on one market: sweep to low and high, turnover, deposit."""
-    fold, random = EstimatorFold(), np.random.default_rng(1)
-    writer, price, candles = MarketWriter(), PRICE, []
-    for _ in range(3_000):
-        writer.now_ms += CANDLE_MS
-        price *= float(np.exp(0.0015 * random.standard_normal()))
-        message = writer.candle(
-            price * 0.9985, price * 1.0015, INTEREST * random.uniform(0.98, 1.02), volume_base=1_500.0
-        )
-        candles.append(fold.decode(message, COIN, START_MS))
-    state, market, samples = CoinState(COIN), MarketState("alpha", COIN), []
-    for candle in candles:
-        assert isinstance(candle, Candle)
-        samples.append(timed(apply_candle, state, market, candle, [], fold.layers, fold.parameters)[0])
-    note = f"12 layers x 2 sides x 2,048 bins; {quiet(samples)}"
-    return result("fold_candle_step", microseconds(samples[200:]), "us", "<= 100", note)
+def candles_of(count: int, seed: int) -> list[Candle]:
+    """5-minute candles of a random walk, each with its open interest."""
+    random = np.random.default_rng(seed)
+    closes = PRICE * np.exp(np.cumsum(0.0015 * random.standard_normal(count) - 1e-6))
+    interests = INTEREST * random.uniform(0.98, 1.02, count)
+    usual = MarketWriter().candle(PRICE, PRICE, INTEREST, volume_base=1_500.0)
+    fields = EstimatorFold().decode(usual, COIN, START_MS)
+    assert isinstance(fields, Candle)
+    candles = []
+    for number, (close, interest) in enumerate(zip(closes.tolist(), interests.tolist(), strict=True)):
+        open_ms = START_MS // CANDLE_MS * CANDLE_MS + number * CANDLE_MS
+        changes = {"open_time_ms": open_ms, "event_time_ms": open_ms + CANDLE_MS, "open_interest_base": interest}
+        prices = {"open": close, "low": close * 0.9985, "high": close * 1.0015, "close": close}
+        candles.append(fields.model_copy(update=changes | prices))
+    return candles
+
+
+class CandleSteps:
+    """One market with a liquidation feed, candle by candle: sweep, turnover, deposit, and each hour what it taught."""
+
+    def __init__(self) -> None:
+        self.fold = EstimatorFold()
+        self.state = CoinState(COIN)
+        self.market = MarketState("alpha", COIN)
+        self.market.stream_seen_ms["liquidations"] = START_MS
+        self.state.markets["alpha", COIN] = self.market
+        self.random = np.random.default_rng(7)
+
+    def hour(self, candles: list[Candle]) -> None:
+        """Twelve candles and a liquidation on each side."""
+        for side in (0, 1):
+            self.market.learning.observe(side, float(self.random.exponential(2e5)))
+        for candle in candles:
+            advance_market(self.market, candle.event_time_ms, self.fold.prior)
+            apply_candle(self.state, self.market, candle, [], self.fold.layers, self.fold.parameters)
+
+
+def candle_steps() -> list[Result]:
+    """A 5-minute candle of one market, learning included, early and late in its history; and its packed state."""
+    steps, candles, results = CandleSteps(), candles_of(DAYS[-1] * 288, 1), []
+    samples: list[float] = []
+    for first in range(0, len(candles), 12):
+        samples.append(timed(steps.hour, candles[first : first + 12])[0] / 12)
+        days = first / 288 + 1 / 24
+        if days in DAYS:
+            recent = samples[-24 * min(int(days), 30) :]
+            note = f"13 layers x 2 sides x 2,048 bins, mean of each hour, after {days:g} days; {quiet(recent)}"
+            results.append(result(f"fold_candle_step_{days:g}_days", microseconds(recent), "us", "<= 33", note))
+            size = len(steps.fold.dump(steps.state)) / 1e3
+            results.append(result(f"state_of_a_market_{days:g}_days", size, "kB", "<= 60", "packed, no columns"))
+    assert steps.market.learning.filter is not None
+    return results
+
+
+def density() -> Result:
+    """The map of a coin on four venues that have all learned and all changed, summed."""
+    markets = []
+    for number in range(4):
+        steps, candles = CandleSteps(), candles_of(4 * 288, 10 + number)
+        for first in range(0, len(candles), 12):
+            steps.hour(candles[first : first + 12])
+        markets.append(steps.market)
+    assert all(market.layer_weights() is not None for market in markets)
+    samples = []
+    for _ in range(500):
+        for market in markets:
+            market.map_changed()
+        samples.append(timed(sum_maps, markets)[0])
+    return result("density_of_four_venues", microseconds(samples), "us", "<= 200", quiet(samples))
 
 
 def trade_messages() -> list[Result]:
@@ -117,6 +172,9 @@ def trade_messages() -> list[Result]:
         both = [first + second for first, second in zip(decoding, folding, strict=True)]
         note = f"decode {microseconds(decoding):.0f}, fold {microseconds(folding):.0f}; {quiet(both)}"
         results.append(result(f"fold_message_of_{count}_trades", microseconds(both), "us", target, note))
+        if count == 100:
+            rate = count / statistics.median(both)
+            results.append(result("fold_trades", rate, "1/s", ">= 500,000", "decoded and folded, batches of 100"))
     return results
 
 
@@ -188,7 +246,7 @@ def _resident_mb() -> float:
 
 def main() -> list[Result]:
     """All figures."""
-    return [memory(), candle_step(), *trade_messages(), *grids(), *persistence()]
+    return [memory(), *candle_steps(), density(), *trade_messages(), *grids(), *persistence()]
 
 
 if __name__ == "__main__":

@@ -181,6 +181,13 @@ def add_density(mass: Array, weights: Array, density: Array) -> None:
                     density[side, column] += weight * mass[side, layer, column]
 
 
+@compiled("void(f8[::1])")
+def round_to_single(values: Array) -> None:
+    """Round each value to single precision."""
+    for place in range(len(values)):
+        values[place] = np.float32(values[place])
+
+
 @compiled("void(f8[:,:,::1],f8[:,::1],i8,f8[::1],f4[:,:,::1])")
 def copy_near(mass: Array, scale: Array, mark: int, prices: Array, near: Array) -> None:
     """USD of each layer from the mark's column on: ``near[side, layer, n]`` is n columns away from it."""

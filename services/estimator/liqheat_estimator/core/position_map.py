@@ -80,7 +80,7 @@ class PositionMap:
 
     def round_cells(self) -> None:
         """Round all cells to single precision and recount."""
-        self.mass[...] = self.mass.astype(np.float32)
+        kernels.round_to_single(self.mass.reshape(-1))
         self.refresh_totals()
 
     def density(self, weights: Floats | None = None) -> Floats:

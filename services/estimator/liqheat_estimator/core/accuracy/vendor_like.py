@@ -13,7 +13,7 @@ from liqheat_shared.contracts.liquidation_grids import BIN_WIDTH
 
 #: Distances of 100x, 50x, 25x and 10x in bins, without maintenance margin; a quarter of each opening goes to each.
 _LEVERAGES = (100.0, 50.0, 25.0, 10.0)
-_SHIFTS = np.array([[round(math.log(1 - sign / leverage) / BIN_WIDTH) for leverage in _LEVERAGES] for sign in (1, -1)])
+_SHIFTS = [[round(math.log(1 - sign / leverage) / BIN_WIDTH) for leverage in _LEVERAGES] for sign in (1, -1)]
 
 
 class VendorLikeMap:
@@ -35,7 +35,7 @@ class VendorLikeMap:
         """Add an opening of so much on each side at the mark."""
         for side in (0, 1):
             for shift in _SHIFTS[side]:
-                place = mark_bin + int(shift) - self.first_bin
+                place = mark_bin + shift - self.first_bin
                 if 0 <= place < WINDOW_BINS:
                     self.mass[side, place] += quantity_base / len(_LEVERAGES)
 

@@ -77,9 +77,6 @@ class ReportedFilter:
             FLOOR_UNITS,
             SURPRISE_BOUND,
         )
-        # Kept in single precision, so that a checkpoint holds it in half the bytes and restores it to the last bit.
-        upper = np.triu(self.covariance).astype(np.float32).astype(np.float64)
-        self.covariance = upper + np.triu(upper, 1).T
         self.hours += 1
 
     def cumulative_usd(self, frozen: FrozenMap, side: int, distances: Floats, *, calibrated: bool = True) -> Floats:

@@ -92,7 +92,8 @@ def learn_hour(
     Parameters
     ----------
     values, covariance : ndarray, shape (n,), (n, n)
-        The belief; changed in place.
+        The belief; changed in place. The covariance stays symmetric, in single precision, so that a checkpoint holds
+        it in half the bytes and restores it to the last bit.
     drift : ndarray, shape (n,)
         Variance that each parameter gains in an hour.
     parts : ndarray, shape (2, groups)
@@ -131,12 +132,12 @@ def learn_hour(
         surprise = math.log(observed[side] + floor_units) - math.log(expected + floor_units)
         surprise = min(max(surprise, -bound), bound)
         total = noise + small_noise / (1.0 + expected / small_units)
-        for row in range(n):
-            sum_row = 0.0
+        spread[:] = 0.0
+        for row in range(n):  # the covariance is symmetric, and its rows lie in one piece
             for column in range(n):
-                sum_row += covariance[row, column] * slope[column]
-            spread[row] = sum_row
-            total += slope[row] * sum_row
+                spread[column] += covariance[row, column] * slope[row]
+        for row in range(n):
+            total += slope[row] * spread[row]
         for row in range(n):
             gain = spread[row] / total
             values[row] += gain * surprise
@@ -144,3 +145,6 @@ def learn_hour(
                 covariance[row, column] -= gain * spread[column]
         for group in range(groups):
             values[group] = min(max(values[group], LOG_WEIGHT_LOW), LOG_WEIGHT_HIGH)
+    for row in range(n):
+        for column in range(row, n):
+            covariance[row, column] = covariance[column, row] = np.float32(covariance[row, column])
