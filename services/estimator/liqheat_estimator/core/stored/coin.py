@@ -51,7 +51,14 @@ _COLUMN_FIELDS = (
 def dump_state(state: CoinState) -> bytes:
     """Bytes of a state."""
     arrays = ArrayWriter()
-    header = plain(state, _COIN_FIELDS) | {
+    text = orjson.dumps(state_header(state, arrays), option=orjson.OPT_SORT_KEYS)
+    body = b"".join([len(text).to_bytes(4, "little"), text, arrays.body()])
+    return bytes(cramjam.zstd.compress(body, level=COMPRESSION_LEVEL))
+
+
+def state_header(state: CoinState, arrays: ArrayWriter) -> Header:
+    """Everything but the large arrays."""
+    return plain(state, _COIN_FIELDS) | {
         "cursors": [[*key, *cursor] for key, cursor in state.cursors.items()],
         "interval": plain(state.interval, _BAR_FIELDS),
         "volatility": plain(state.volatility, _VOLATILITY_FIELDS),
@@ -62,9 +69,6 @@ def dump_state(state: CoinState) -> bytes:
         "columns": [[scope, _dump_columns(columns, arrays)] for scope, columns in state.columns.items()],
         "accuracy": dump_accuracy(state.accuracy, arrays),
     }
-    text = orjson.dumps(header, option=orjson.OPT_SORT_KEYS)
-    body = b"".join([len(text).to_bytes(4, "little"), text, arrays.body()])
-    return bytes(cramjam.zstd.compress(body, level=COMPRESSION_LEVEL))
 
 
 def load_state(body: bytes, coin: str, layers: int) -> CoinState:

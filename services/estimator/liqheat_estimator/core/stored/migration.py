@@ -13,14 +13,13 @@ import cramjam
 import numpy as np
 import orjson
 
-from liqheat_estimator.core.accuracy.book import AccuracyBook
 from liqheat_estimator.core.bins import Floats, Integers, log_bins
+from liqheat_estimator.core.coin_state import CoinState
 from liqheat_estimator.core.market_state import MarketState
 from liqheat_estimator.core.parameters import LONG, SHORT, WINDOW_BINS, EstimatorParameters
 from liqheat_estimator.core.position_map import PositionMap
-from liqheat_estimator.core.stored.accuracy import dump_accuracy
 from liqheat_estimator.core.stored.arrays import Array, ArrayReader, ArrayWriter, Header
-from liqheat_estimator.core.stored.coin import dump_state, read_state
+from liqheat_estimator.core.stored.coin import dump_state, read_state, state_header
 from liqheat_estimator.core.stored.market import dump_market
 
 #: Leverage classes of version 1.
@@ -59,9 +58,8 @@ def migrate_from_1(body: bytes, coin: str, parameters: EstimatorParameters) -> b
     """
     raw = memoryview(bytes(cramjam.zstd.decompress(body)))
     end = 4 + int.from_bytes(raw[:4], "little")
-    header = orjson.loads(raw[4:end])
-    header["reported_share"] = None
-    header["accuracy"] = dump_accuracy(AccuracyBook(), ArrayWriter())
+    # What version 1 did not have is as in a new state.
+    header = state_header(CoinState(coin), ArrayWriter()) | orjson.loads(raw[4:end])
     header["markets"] = [_market_header(entry) for entry in header["markets"]]
     state = read_state(header, _RowReader(raw[end:]), coin)
     for market in state.markets.values():
