@@ -16,9 +16,9 @@ from aiokafka import ConsumerRecord
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
-#: Takes the records of one partition, in order. ``is_current()`` turns false when a rebalance begins: what is left
-#: then belongs to the next owner.
-TakeRecords = Callable[[TP, Sequence[ConsumerRecord], Callable[[], bool]], Awaitable[None]]
+#: Takes the records of one partition, in order; returns the offset of the last one that was used, or None.
+#: ``is_current()`` turns false when a rebalance begins: what is left then belongs to the next owner.
+TakeRecords = Callable[[TP, Sequence[ConsumerRecord], Callable[[], bool]], Awaitable[int | None]]
 
 FETCH_TIMEOUT_SECONDS = 1.0
 
@@ -60,8 +60,10 @@ class RecordsConsumer(driver.Consumer):
             read_offset = self._read_offset[tp]
             new = fetched if read_offset is None else [record for record in fetched if record.offset >= read_offset]
             if new:
-                self._read_offset[tp] = new[-1].offset
-                await app.take_records(tp, new, is_current)
+                used = await app.take_records(tp, new, is_current)
+                # Not the last fetched: were it beyond a hole, what is asked for again would be dropped as known.
+                if used is not None and is_current():
+                    self._read_offset[tp] = used
 
     async def _back_to_committed(self) -> None:
         try:

@@ -136,8 +136,11 @@ class StageWorker:
 
     # ---- messages
 
-    async def _take_records(self, tp: TP, records: Sequence[ConsumerRecord], is_current: Callable[[], bool]) -> None:
+    async def _take_records(
+        self, tp: TP, records: Sequence[ConsumerRecord], is_current: Callable[[], bool]
+    ) -> int | None:
         """Fold what was fetched of a partition. Nothing may escape: a fetcher that failed would be started again."""
+        used: int | None = None
         try:
             turn_ends = time.perf_counter() + TURN_SECONDS
             for record in records:
@@ -148,6 +151,7 @@ class StageWorker:
                 if record.offset > partition.next_offset and not await self._is_lost_before(partition, record.offset):
                     continue
                 now = self._fold(partition, record)
+                used = record.offset
                 if now > turn_ends:
                     await self._end_turn(partition)
                     turn_ends = time.perf_counter() + TURN_SECONDS
@@ -156,6 +160,7 @@ class StageWorker:
         except Exception as error:
             log.exception("folding failed")
             end_process(EXIT_AGENT_FAILED, f"folding failed: {error!r}")
+        return used
 
     def _fold(self, partition: Partition, record: ConsumerRecord) -> float:
         """Fold a message and put its outputs where they leave from; the time afterwards."""
