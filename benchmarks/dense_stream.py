@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaProducer
 
 from bench_stack import BenchStack, result
 
-MESSAGES = 20_000
+MESSAGES = 40_000
 TRADES = 100
 START_MS = 1_780_000_000_000
 COINS = ("BTC", "ETH", "SOL", "DOGE")
