@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from math import inf
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from liqheat_ingest.binance_margin_data import shipped
 from liqheat_ingest.instruments import find_instrument, instrument_fields
 from liqheat_ingest.mappers.binance_vision import utc_ms
-from liqheat_ingest.margin_tables import margin_table, tiers
+from liqheat_ingest.margin_tables import MarginTable, margin_table
 from liqheat_ingest.market_simulation.liquidation_price import isolated_liquidation_price
 from liqheat_ingest.pacing import Pacer, parse_speed
 from liqheat_ingest.settings import IngestSettings
@@ -80,34 +81,47 @@ def test_deductions_are_the_ones_that_the_venue_printed() -> None:
     assert eth[0.1].maintenance_amount_usd == 135_365
 
 
-def test_the_shipped_tables_print_the_deductions_that_follow_from_their_rates() -> None:
-    for entry in shipped()["tables"]:
-        computed = tiers(*((cap, rate, leverage) for cap, rate, leverage, _ in entry["tiers"]))
-        printed = [deduction for *_, deduction in entry["tiers"]]
-        assert [tier.maintenance_amount_usd for tier in computed] == pytest.approx(printed), entry["known_from"]
-        assert entry["source"]
-        assert entry["unverified"]
+def test_every_shipped_table_is_one_that_can_be() -> None:
+    """Caps and rates rise, and maintenance is below the initial margin; every table is used."""
+    content, used = shipped(), set()
+    for rows in content["tables"]:
+        caps = [cap for cap, _, _ in rows]
+        assert caps[:-1] == sorted(set(caps[:-1]))
+        assert all(below[1] < above[1] and below[2] > above[2] for below, above in pairwise(rows))
+        assert all(0 < rate < 1 / leverage for _, rate, leverage in rows)
+    for snapshot in content["snapshots"]:
+        assert snapshot["source"]
+        assert snapshot["unverified"]
+        used |= {int(number) for number in snapshot["markets_by_table"]}
+        names = " ".join(snapshot["markets_by_table"].values()).split()
+        assert len(names) == len(set(names))
+    assert used == set(range(len(content["tables"])))
+    days = [snapshot["known_from"] or "" for snapshot in content["snapshots"]]
+    assert days == sorted(days)
+
+
+def test_deductions_of_the_newest_table_are_the_ones_that_were_printed() -> None:
+    """BTC in 2026: the twelfth bracket deducts 421,482,000; ETH's 280,507,000; SOL's tenth 66,731,475."""
+    last = {coin: margin_table("binance", coin, is_inverse=False).tiers[-1] for coin in ("BTC", "ETH", "SOL")}
+    assert [tier.maintenance_amount_usd for tier in last.values()] == [421_482_000, 280_507_000, 66_731_475]
 
 
 def test_a_table_holds_from_its_day_on() -> None:
-    def at(day: str) -> float:
-        from datetime import UTC, datetime
+    from datetime import UTC, datetime
 
+    def at(day: str, coin: str = "BTC", quote: str = "USDT") -> MarginTable:
         time_ms = round(datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp() * 1000)
-        return margin_table("binance", "BTC", is_inverse=False, time_ms=time_ms).tiers[0].notional_cap_usd or inf
+        return margin_table("binance", coin, is_inverse=False, time_ms=time_ms, quote=quote)
 
-    assert [at("2021-07-22"), at("2024-09-26"), at("2024-09-27"), at("2025-08-18"), at("2025-08-19")] == [
-        50_000,
-        50_000,
-        50_000,
-        50_000,
-        300_000,
-    ]
-    assert margin_table("binance", "BTC", is_inverse=False, time_ms=1_727_395_200_000).tiers[1].notional_cap_usd == 6e5
-    assert margin_table("binance", "BTC", is_inverse=False).valid_from_ms == 1_755_561_600_000
-    # Before its first known day a market in USDC has no table.
-    early = margin_table("binance", "BTC", is_inverse=False, time_ms=1_600_000_000_000, quote="USDC")
-    assert early.source.startswith("assumption")
+    days = ["2021-07-22", "2022-10-02", "2024-09-30", "2025-08-18", "2025-08-19", "2026-09-29"]
+    assert [at(day).tiers[0].max_leverage for day in days] == [125, 125, 125, 125, 150, 150]
+    assert at("2025-08-19").valid_from_ms == 1_755_561_600_000
+    assert margin_table("binance", "BTC", is_inverse=False) == at("2026-11-01")
+    # Thousands are the coin; before its first known day a market has no table.
+    assert at("2026-10-01", "PEPE").tiers[0].notional_cap_usd is not None
+    assert at("2020-09-13", "BTC", "USDC").source.startswith("assumption")
+    # Where the venue lists both, 1000000BOB is a coin of its own.
+    assert at("2026-10-01", "1000000BOB") != at("2026-10-01", "BOB")
 
 
 @pytest.mark.parametrize("venue", ["binance", "hyperliquid", "bybit", "okx", "sim-alpha", "sim-beta"])
@@ -128,7 +142,7 @@ def test_tiers_are_continuous_and_rise(venue: str, coin: str) -> None:
 
 
 def test_a_guess_says_that_it_is_one() -> None:
-    for exchange, symbol in (("binance", "WIFUSDT"), ("hyperliquid", "WIF"), ("bybit", "BTCUSDT")):
+    for exchange, symbol in (("binance", "NOSUCHUSDT"), ("hyperliquid", "WIF"), ("bybit", "BTCUSDT")):
         spec = find_instrument(exchange, symbol)
         assert spec is not None
         assert instrument_fields(spec)["tiers_source"].startswith("assumption")

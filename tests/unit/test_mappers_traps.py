@@ -159,6 +159,33 @@ def test_thousands_of_a_coin_are_the_coin(venue: str, symbol: str, coin: str, mu
     assert (spec.market.coin, spec.price_multiplier) == (coin, multiplier)
 
 
+@pytest.mark.parametrize(
+    ("venue", "symbol", "change"),
+    [
+        ("binance", "BTCUSDT", lambda data: data["symbols"][0].update(contractType="TRADIFI_PERPETUAL")),
+        ("bybit", "ETHUSDT", lambda data: data["result"]["list"][0].update(symbolType="stock")),
+        ("okx", "BTC-USDT-SWAP", lambda data: data["data"][0].update(instCategory="3")),
+    ],
+)
+def test_a_stock_is_not_taken_for_a_coin_of_its_name(venue: str, symbol: str, change: Callable[[Any], None]) -> None:
+    """CAT is Caterpillar at one venue and a cat's coin at another."""
+    mapper = mapper_of(venue)
+    items = mapper.map(raw(venue, changed(MESSAGES[venue][0], change)))
+    assert not [item for item in items if isinstance(item, Problem)]
+    assert mapper.instruments.find(symbol) is None
+    assert symbol not in mapper.instruments.listed()
+
+
+def test_thousands_of_a_coin_are_another_coin_where_the_venue_lists_both() -> None:
+    def change(data: Any) -> None:
+        data["symbols"][0].update(symbol="PEPEUSDT", baseAsset="PEPE")
+
+    mapper = mapper_of("binance")
+    mapper.map(raw("binance", changed(BINANCE[0], change)))
+    coins = {symbol: spec.market.coin for symbol, spec in mapper.instruments.listed().items()}
+    assert coins == {"PEPEUSDT": "PEPE", "1000PEPEUSDT": "1000PEPE"}
+
+
 # ---- bad input: named and counted
 
 

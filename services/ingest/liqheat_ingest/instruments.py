@@ -7,7 +7,7 @@ Everything downstream speaks of ONE unit of the coin: ``1000PEPE`` and ``kPEPE``
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,6 +87,18 @@ def split_multiplier(base: str) -> tuple[str, float]:
         if prefix.isdigit() and base.endswith(prefix) and base[: -len(prefix)].isalpha():
             return base[: -len(prefix)], multiplier
     return base, 1.0
+
+
+def coin_of_base(base: str, bases: Collection[str]) -> tuple[str, float]:
+    """Coin and price multiplier of a base asset among all that the venue lists.
+
+    Where it lists both ``BOB`` and ``1000000BOB`` these are two assets, and the longer name is a coin of its own.
+
+    >>> coin_of_base("1000000BOB", {"BOB", "1000000BOB"}), coin_of_base("1000PEPE", {"1000PEPE"})
+    (('1000000BOB', 1.0), ('PEPE', 1000.0))
+    """
+    coin, multiplier = split_multiplier(base)
+    return (base, 1.0) if multiplier != 1.0 and coin in bases else (coin, multiplier)
 
 
 def is_coin(name: str) -> bool:

@@ -121,8 +121,7 @@ def margin_table(
     if venue == "binance" and not is_inverse:
         from liqheat_ingest.binance_margin_data import binance_tables
 
-        tables = binance_tables().get((coin, quote), ())
-        at = [table for table in tables if time_ms is None or table.valid_from_ms <= time_ms]
+        at = [t for t in binance_tables(coin, quote) if time_ms is None or t.valid_from_ms <= time_ms]
         if at:
             return at[-1]
     return MarginTable(_GENERIC, 0, _GENERIC_SOURCE)

@@ -109,6 +109,11 @@ def text(owner: Any, name: str, longest: int = 100) -> str:
     return value
 
 
+def texts_of(entries: list[Any], name: str) -> set[str]:
+    """All texts that entries have in a field; what is wrong with an entry is for later."""
+    return {str(e[name]) for e in entries if e.__class__ is dict and e.get(name).__class__ is str}
+
+
 def flag(owner: Any, name: str) -> bool:
     """True or false, nothing that only looks like it."""
     value = member(owner, name)

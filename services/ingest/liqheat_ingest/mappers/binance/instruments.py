@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from liqheat_ingest.instruments import InstrumentSpec, split_multiplier
+from liqheat_ingest.instruments import InstrumentSpec, coin_of_base
 from liqheat_ingest.mappers.binance.payload import events, refuse_error, rows
 from liqheat_ingest.mappers.fields import (
     BadMessage,
@@ -16,6 +16,7 @@ from liqheat_ingest.mappers.fields import (
     positive,
     show,
     text,
+    texts_of,
     time_ms,
 )
 from liqheat_ingest.mappers.margin_tiers import ToldTier, margin_table
@@ -25,26 +26,27 @@ from liqheat_ingest.readings import Fact, Mapped
 if TYPE_CHECKING:
     from liqheat_ingest.mappers.binance import BinanceMapper
 
-#: The second is that of perpetuals on stocks and metals.
-_PERPETUAL = frozenset({"PERPETUAL", "TRADIFI_PERPETUAL"})
-_WITH_AN_END = frozenset({"CURRENT_MONTH", "NEXT_MONTH", "CURRENT_QUARTER", "NEXT_QUARTER"})
+#: The last is a perpetual on a stock or a metal: CAT is Caterpillar there and a coin elsewhere; no map can hold both.
+_NOT_MAPPED = frozenset({"CURRENT_MONTH", "NEXT_MONTH", "CURRENT_QUARTER", "NEXT_QUARTER", "TRADIFI_PERPETUAL"})
 
 
 def exchange_info(mapper: BinanceMapper, raw: RawMessage, out: list[Mapped]) -> None:
     """``exchangeInfo`` of USDⓈ-M: amounts are in the base asset, so a contract is 1."""
     refuse_error(raw.data)
+    symbols = items_of(raw.data, "symbols")
+    bases = texts_of(symbols, "baseAsset")
 
     def one(entry: Any) -> Fact | None:
         symbol = text(entry, "symbol")
         if member(entry, "contractType") == "" and member(entry, "status") == "PENDING_TRADING":
             return None  # announced, its kind is not decided
         if not _is_perpetual(text(entry, "contractType")):
-            mapper.instruments.rule_out(symbol, "a future with an end")
+            mapper.instruments.rule_out(symbol, f"no perpetual on a coin: {entry['contractType']}")
             return None
         base, quote, margin = text(entry, "baseAsset"), text(entry, "quoteAsset"), text(entry, "marginAsset")
         if margin != quote:
             raise BadMessage("invalid-field", f"{symbol} settles in {margin}: no market of USDⓈ-M")
-        coin, multiplier = split_multiplier(base)
+        coin, multiplier = coin_of_base(base, bases)
         spec = InstrumentSpec(
             mapper.market(coin, f"{base}/{quote}:{quote}"),
             quote,
@@ -53,7 +55,7 @@ def exchange_info(mapper: BinanceMapper, raw: RawMessage, out: list[Mapped]) -> 
         )
         return mapper.learn(raw, symbol, spec, listed=text(entry, "status") == "TRADING")
 
-    mapper.each(raw, "instruments", items_of(raw.data, "symbols"), one, out)
+    mapper.each(raw, "instruments", symbols, one, out)
 
 
 def contract_info(mapper: BinanceMapper, raw: RawMessage, out: list[Mapped]) -> None:
@@ -147,10 +149,10 @@ def _answered_bracket(entry: Any) -> ToldTier:
 
 
 def _is_perpetual(kind: str) -> bool:
-    if kind in _PERPETUAL:
+    if kind == "PERPETUAL":
         return True
     # While it is delivered, a contract's type ends in DELIVERING.
-    if kind.removesuffix("_DELIVERING").removesuffix(" DELIVERING") in _WITH_AN_END | _PERPETUAL:
+    if kind in _NOT_MAPPED or kind.removesuffix("DELIVERING").rstrip("_ ") in _NOT_MAPPED | {"PERPETUAL"}:
         return False
     raise BadMessage("unknown-type", f"a contract of type {show(kind)}")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
-from liqheat_ingest.instruments import InstrumentSpec, split_multiplier
+from liqheat_ingest.instruments import InstrumentSpec, coin_of_base
 from liqheat_ingest.mappers.bybit.streams import AGGRESSOR, trade_id, volume_base
 from liqheat_ingest.mappers.bybit.ticker import require_all, ticker_changes, ticker_changes_of_both_sides
 from liqheat_ingest.mappers.candles import candle_fact, interval_ms
@@ -21,6 +21,7 @@ from liqheat_ingest.mappers.fields import (
     show,
     size,
     text,
+    texts_of,
     time_ms,
     whole,
 )
@@ -34,11 +35,15 @@ if TYPE_CHECKING:
 
 _TIERS_SOURCE = "Bybit, GET /v5/market/risk-limit"
 _PERPETUAL = {"LinearPerpetual": False, "InversePerpetual": True}
+#: What is no coin has a name that elsewhere is one (COIN is Coinbase, CL is oil), so no map can hold both.
+_SYMBOL_TYPES = {"innovation": "coin", "adventure": "coin", "stock": "stock", "commodity": "commodity"}
 _WITH_AN_END = frozenset({"LinearFutures", "InverseFutures"})
 
 
 def instruments(mapper: BybitMapper, raw: RawMessage, out: list[Mapped]) -> None:
     """``instruments-info``: amounts of a linear market are in its base coin, those of an inverse one in USD."""
+    entries = _list(raw)
+    bases = texts_of(entries, "baseCoin")
 
     def one(entry: Any) -> Fact | None:
         symbol = text(entry, "symbol")
@@ -48,11 +53,14 @@ def instruments(mapper: BybitMapper, raw: RawMessage, out: list[Mapped]) -> None
             return None
         if kind not in _PERPETUAL:
             raise BadMessage("unknown-type", f"a contract of type {show(kind)}")
+        if has(entry, "symbolType") and choice(entry, "symbolType", _SYMBOL_TYPES) != "coin":
+            mapper.instruments.rule_out(symbol, f"no perpetual on a coin: {entry['symbolType']}")
+            return None
         base, quote, settle = text(entry, "baseCoin"), text(entry, "quoteCoin"), text(entry, "settleCoin")
         inverse = _PERPETUAL[kind]
         if settle != (base if inverse else quote):
             raise BadMessage("invalid-field", f"{symbol} settles in {settle}, which is not how a {kind} settles")
-        coin, multiplier = split_multiplier(base)
+        coin, multiplier = coin_of_base(base, bases)
         spec = InstrumentSpec(
             mapper.market(coin, f"{base}/{quote}:{settle}"),
             quote,
@@ -62,7 +70,7 @@ def instruments(mapper: BybitMapper, raw: RawMessage, out: list[Mapped]) -> None
         )
         return mapper.learn(raw, symbol, spec, listed=text(entry, "status") == "Trading")
 
-    mapper.each(raw, "instruments", _list(raw), one, out)
+    mapper.each(raw, "instruments", entries, one, out)
 
 
 def risk_limits(mapper: BybitMapper, raw: RawMessage, out: list[Mapped]) -> None:

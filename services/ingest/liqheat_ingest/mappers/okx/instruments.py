@@ -14,6 +14,8 @@ from liqheat_ingest.readings import Fact, Mapped
 if TYPE_CHECKING:
     from liqheat_ingest.mappers.okx import OkxMapper
 
+#: ``instCategory`` of coins; others are stocks, metals, currencies, with names that elsewhere are coins.
+CRYPTO = 1
 _NO_SWAPS = frozenset({"SPOT", "MARGIN", "FUTURES", "OPTION"})
 _DOLLARS = frozenset({"USD", "USDT", "USDC", "USDG"})
 _INVERSE = {"linear": "", "inverse": "inverse"}
@@ -29,6 +31,9 @@ def instruments(mapper: OkxMapper, raw: RawMessage, out: list[Mapped]) -> None:
             return None  # its name tells it: see OkxMapper.find
         if kind != "SWAP":
             raise BadMessage("unknown-type", f"an instrument of type {show(kind)}")
+        if has(entry, "instCategory") and whole(entry["instCategory"], "instCategory") != CRYPTO:
+            mapper.instruments.rule_out(symbol, "no swap on a coin")
+            return None
         parts = symbol.split("-")
         if len(parts) != 3 or parts[2] != "SWAP":
             raise BadMessage("invalid-field", f"no name of a swap: {symbol!r}")
