@@ -149,9 +149,13 @@ class RecordingWriter:
             self.deleted_files += 1
 
     def _end_file(self) -> None:
-        if self._file is not None:
-            self._file.close()
+        file, path = self._file, self._path
         self._file, self._path, self._opened_ms = None, None, 0
+        if file is not None:
+            try:
+                file.close()
+            except OSError as error:
+                raise RecordingFailed(f"{path}: {error.strerror}") from error
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, bytes, int]]:
