@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-MODULES = ("fold", "clusters", "redis_memory", "replay_day", "dense_stream", "latency")
+MODULES = ("fold", "clusters", "redis_memory", "replay_day", "dense_stream", "latency", "fake_venue")
 RESULTS = Path(__file__).with_name("results.json")
 
 

@@ -29,8 +29,8 @@ SERVERS: Mapping[str, type[VenueServer]] = {
     "okx": OkxServer,
     "hyperliquid": HyperliquidServer,
 }
-#: Slots that are told late at most before the others get their turn.
-SLOTS_AT_ONCE = 50
+#: Slots that are told at once where the story is behind, before requests get their turn.
+SLOTS_AT_ONCE = 5
 
 
 @dataclass(frozen=True, slots=True)
