@@ -166,19 +166,18 @@ class BybitServer(VenueServer):
 
     def publish_trades(self, one: FakeInstrument, stream: str, topic: str, trades: list[FakeTrade]) -> None:
         """Trades in one message."""
-        rows, before = [], one.last_ticks
+        rows, ids, before = [], [], one.last_ticks
         for trade in trades:
-            trade_id = self._fields.trade_id(one, trade.number)
+            ids.append(self._fields.trade_id(one, trade.number))
             rows.append(
                 f'{{"T":{self.told(trade.time_ms)},"s":"{one.symbol}","S":"{"Buy" if trade.side > 0 else "Sell"}",'
                 f'"v":"{one.quantity_text(trade.lots)}","p":"{one.price_text(trade.price_ticks)}",'
-                f'"L":"{tick_direction(before, trade.price_ticks)}","i":"{trade_id}","BT":false,"RPI":false,'
+                f'"L":"{tick_direction(before, trade.price_ticks)}","i":"{ids[-1]}","BT":false,"RPI":false,'
                 f'"seq":{self._fields.sequence(trade.number)}}}'
             )
             before = trade.price_ticks
         payload = f'{{"topic":"{topic}","type":"snapshot","ts":{self.now_ms},"data":[{",".join(rows)}]}}'
-        first, last = self._fields.trade_id(one, trades[0].number), self._fields.trade_id(one, trades[-1].number)
-        self.publish(stream, payload.encode(), len(trades), first, last)
+        self.publish(stream, payload.encode(), len(trades), ids[0], ids[-1])
 
     def _liquidations(self) -> None:
         """Every 500 ms, all of them; the side is that of the POSITION."""

@@ -27,6 +27,7 @@ class BybitFields:
     def __init__(self, server: VenueServer) -> None:
         self._server = server
         self._days = DayStatsCache()
+        self._prefixes: dict[str, str] = {}
 
     def middle(self, one: FakeInstrument) -> int:
         """Middle of the book: the mark, in ticks."""
@@ -34,7 +35,10 @@ class BybitFields:
 
     def trade_id(self, one: FakeInstrument, number: int) -> str:
         """A UUID whose last twelve digits are the running number."""
-        return f"{crc32(one.symbol.encode()):08x}-11ee-5000-8000-{number:012x}"
+        prefix = self._prefixes.get(one.symbol)
+        if prefix is None:
+            prefix = self._prefixes[one.symbol] = f"{crc32(one.symbol.encode()):08x}-11ee-5000-8000-"
+        return f"{prefix}{number:012x}"
 
     def sequence(self, number: int) -> int:
         """A cross sequence: rises, with holes."""
