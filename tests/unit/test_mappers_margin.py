@@ -81,6 +81,13 @@ def test_tiers_of_okx_are_bounded_in_contracts_and_deduct_nothing() -> None:
     [fact] = prepared("okx").map(raw("okx", told(OKX, "position-tiers")))
     # 500 contracts of 0.01 BTC at 65,000.
     assert tiers_of(fact) == [(0.0, 325_000.0, 0.004, 0.0, 100.0), (325_000.0, 1_300_000.0, 0.005, 0.0, 75.0)]
+    mapper = prepared("okx")
+    mapper.map(raw("okx", told(OKX, "position-tiers")))
+    for mark, news in (("66000", 0), ("80000", 1), ("81000", 0)):
+        # The mark alone moves the caps: a little is no news, a lot is.
+        entry = OKX[1][1]["data"][0] | {"markPx": mark}
+        mapper.map(RawMessage("okx", OKX[1][0], AT_MS, OKX[1][1] | {"data": [entry]}))
+        assert len(mapper.map(raw("okx", told(OKX, "position-tiers")))) == news
     [problem] = mapper_of("okx").map(raw("okx", told(OKX, "position-tiers")))
     assert isinstance(problem, Problem)
     assert "no mark price yet" in problem.detail

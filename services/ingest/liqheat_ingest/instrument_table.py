@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from liqheat_ingest.instruments import InstrumentSpec, find_instrument
-from liqheat_ingest.margin_tables import MarginTable
+from liqheat_ingest.margin_tables import MarginTable, Tier
 from liqheat_ingest.readings import Market
 
 #: More symbols than any venue lists; names beyond these are damage and are not remembered.
@@ -95,11 +95,16 @@ class InstrumentTable:
         """These alone can be traded now; some venues leave out of their list what they have delisted."""
         self._listed.intersection_update(symbols)
 
-    def learn_margin(self, symbol: str, margin: MarginTable) -> InstrumentSpec | None:
-        """Note the margin tiers of a symbol; its spec if they are news, else None. Raises UnknownSymbol."""
+    def learn_margin(self, symbol: str, margin: MarginTable, *, caps_within: float = 0.0) -> InstrumentSpec | None:
+        """Note the margin tiers of a symbol; its spec if they are news, else None. Raises UnknownSymbol.
+
+        Parameters
+        ----------
+        caps_within : float
+            Caps that a venue tells in coins or contracts move with the mark: a change by this fraction is none.
+        """
         spec = self._told.get(symbol) or self._default(symbol)
-        known = spec.margin
-        if known is not None and known.tiers == margin.tiers:
+        if spec.margin is not None and _same_tiers(margin, spec.margin, caps_within):
             return None
         listed = symbol in self._listed or symbol not in self._told
         self.learn(symbol, replace(spec, margin=margin), listed=listed)
@@ -151,5 +156,16 @@ class InstrumentTable:
         self._symbols[spec.market] = symbol
 
 
-def _same_tiers(told: MarginTable | None, known: MarginTable) -> bool:
-    return told is None or told.tiers == known.tiers
+def _same_tiers(told: MarginTable | None, known: MarginTable, caps_within: float = 0.0) -> bool:
+    if told is None or told.tiers == known.tiers:
+        return True
+    if caps_within == 0.0 or len(told.tiers) != len(known.tiers):
+        return False
+    return all(_same_tier(new, old, caps_within) for new, old in zip(told.tiers, known.tiers, strict=True))
+
+
+def _same_tier(new: Tier, old: Tier, caps_within: float) -> bool:
+    if (new.maintenance_margin_rate, new.max_leverage) != (old.maintenance_margin_rate, old.max_leverage):
+        return False
+    new_cap, old_cap = new.notional_cap_usd or 0.0, old.notional_cap_usd or 0.0
+    return abs(new_cap - old_cap) <= caps_within * old_cap

@@ -10,6 +10,8 @@ from liqheat_ingest.margin_tables import MarginTable, Tier
 
 #: Venues round deductions; a missing tier is off by far more.
 DEDUCTION_TOLERANCE = 0.01
+#: Caps that are told in coins or contracts are news in USD when the mark has moved them by as much.
+CAPS_WITHIN = 0.1
 
 
 class ToldTier(NamedTuple):

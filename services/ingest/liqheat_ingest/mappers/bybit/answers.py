@@ -25,7 +25,7 @@ from liqheat_ingest.mappers.fields import (
     time_ms,
     whole,
 )
-from liqheat_ingest.mappers.margin_tiers import ToldTier, margin_table
+from liqheat_ingest.mappers.margin_tiers import CAPS_WITHIN, ToldTier, margin_table
 from liqheat_ingest.mappers.ticker_state import ticker_fields
 from liqheat_ingest.raw import RawMessage
 from liqheat_ingest.readings import Fact, Mapped, Trade
@@ -94,8 +94,10 @@ def risk_limits(mapper: BybitMapper, raw: RawMessage, out: list[Mapped]) -> None
             if mark is None:
                 raise BadMessage("invalid-field", f"the tiers of {symbol} are in {spec.market.coin}: no mark price yet")
             usd_per_unit = mark
-        table = margin_table([_tier(entry, usd_per_unit) for entry in told[symbol]], raw.receive_time_ms, _TIERS_SOURCE)
-        if mapper.instruments.learn_margin(symbol, table) is None:
+        at = f", coins at a mark price of {usd_per_unit:g}" if spec.is_inverse else ""
+        tiers = [_tier(entry, usd_per_unit) for entry in told[symbol]]
+        table = margin_table(tiers, raw.receive_time_ms, _TIERS_SOURCE + at)
+        if mapper.instruments.learn_margin(symbol, table, caps_within=CAPS_WITHIN if spec.is_inverse else 0.0) is None:
             return None
         return mapper.instrument_fact(raw, symbol)
 

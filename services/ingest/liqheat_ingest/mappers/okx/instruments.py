@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from liqheat_ingest.instruments import InstrumentSpec, split_multiplier
 from liqheat_ingest.mappers.fields import BadMessage, choice, has, member, not_negative, positive, show, text, whole
-from liqheat_ingest.mappers.margin_tiers import ToldTier, margin_table
+from liqheat_ingest.mappers.margin_tiers import CAPS_WITHIN, ToldTier, margin_table
 from liqheat_ingest.mappers.okx.entries import entries
 from liqheat_ingest.raw import RawMessage
 from liqheat_ingest.readings import Fact, Mapped
@@ -83,9 +83,10 @@ def position_tiers(mapper: OkxMapper, raw: RawMessage, out: list[Mapped]) -> Non
         tiers = [_tier(entry, usd_per_contract) for entry in told[symbol]]
         at = "" if spec.is_inverse else f", contracts at a mark price of {mark:g}"
         source = f"OKX, GET /api/v5/public/position-tiers{at}; the rate holds for the whole position"
-        if mapper.instruments.learn_margin(symbol, margin_table(tiers, raw.receive_time_ms, source, marginal=False)):
-            return mapper.instrument_fact(raw, symbol)
-        return None
+        table = margin_table(tiers, raw.receive_time_ms, source, marginal=False)
+        if mapper.instruments.learn_margin(symbol, table, caps_within=0.0 if spec.is_inverse else CAPS_WITHIN) is None:
+            return None
+        return mapper.instrument_fact(raw, symbol)
 
     before = len(out)
     mapper.each(raw, "instruments", entries(raw), gather, out)
