@@ -8,13 +8,14 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from liqheat_ingest.fake_venue.answers import VenueError
 from liqheat_ingest.fake_venue.binance_events import BinanceEvents
 from liqheat_ingest.fake_venue.binance_fields import BinanceFields
 from liqheat_ingest.fake_venue.binance_rest import BinanceRest
 from liqheat_ingest.fake_venue.connection import Connection, text_frame
 from liqheat_ingest.fake_venue.instrument import FakeInstrument
 from liqheat_ingest.fake_venue.rate_limit import WeightWindow
-from liqheat_ingest.fake_venue.venue_server import VenueError, VenueServer
+from liqheat_ingest.fake_venue.venue_server import VenueServer
 from liqheat_ingest.fake_venue.world import SlotOf, World
 
 WEIGHT_A_MINUTE = 2_400

@@ -6,30 +6,16 @@ from typing import Any
 
 from aiohttp import web
 
+from liqheat_ingest.fake_venue.answers import VenueError, positive_int, time_of
 from liqheat_ingest.fake_venue.binance_fields import BinanceFields
+from liqheat_ingest.fake_venue.binance_history import (
+    BinanceHistory,
+    binance_market,
+    klines_weight,
+)
 from liqheat_ingest.fake_venue.funding_schedule import funding_times
 from liqheat_ingest.fake_venue.instrument import FakeInstrument, FakeTrade
-from liqheat_ingest.fake_venue.minute_bars import (
-    BOUGHT,
-    BOUGHT_VALUE,
-    CLOSE,
-    HIGH,
-    LOW,
-    OPEN,
-    OPEN_INTEREST,
-    PRINTS,
-    VALUE,
-    VOLUME,
-)
-from liqheat_ingest.fake_venue.venue_server import VenueError, VenueServer, positive_int, time_of
-
-_INTERVALS_MS = {
-    "1m": 60_000, "3m": 180_000, "5m": 300_000, "15m": 900_000, "30m": 1_800_000, "1h": 3_600_000, "2h": 7_200_000,
-    "4h": 14_400_000, "6h": 21_600_000, "8h": 28_800_000, "12h": 43_200_000, "1d": 86_400_000,
-}  # fmt: skip
-_PERIODS_MS = {name: ms for name, ms in _INTERVALS_MS.items() if name not in ("1m", "3m", "8h")}
-#: History that ``/futures/data`` gives at most.
-_DATA_MS = 30 * 86_400_000
+from liqheat_ingest.fake_venue.venue_server import VenueServer
 
 
 class BinanceRest:
@@ -56,9 +42,10 @@ class BinanceRest:
         get(app, "/fapi/v1/depth", self._depth, _depth_weight)
         get(app, "/fapi/v1/trades", self._trades, 5)
         get(app, "/fapi/v1/aggTrades", self._agg_trades, 20)
-        get(app, "/fapi/v1/klines", self._klines, _klines_weight)
-        get(app, "/fapi/v1/markPriceKlines", self._price_klines, _klines_weight)
-        get(app, "/fapi/v1/indexPriceKlines", self._price_klines, _klines_weight)
+        history = BinanceHistory(self._server, self._fields)
+        get(app, "/fapi/v1/klines", history.klines, klines_weight)
+        get(app, "/fapi/v1/markPriceKlines", history.price_klines, klines_weight)
+        get(app, "/fapi/v1/indexPriceKlines", history.price_klines, klines_weight)
         get(app, "/fapi/v1/premiumIndex", self._premium_index, lambda request: _by_symbol(request, 1, 10))
         get(app, "/fapi/v1/fundingRate", self._funding_rate)
         get(app, "/fapi/v1/fundingInfo", lambda _: [], 0)
@@ -67,22 +54,13 @@ class BinanceRest:
         get(app, "/fapi/v1/ticker/bookTicker", self._book_ticker, lambda request: _by_symbol(request, 2, 5))
         get(app, "/fapi/v1/openInterest", self._open_interest)
         get(app, "/fapi/v1/leverageBracket", self._needs_a_key)
-        get(app, "/futures/data/openInterestHist", self._open_interest_history)
+        get(app, "/futures/data/openInterestHist", history.open_interest)
         for name in ("globalLongShortAccountRatio", "topLongShortAccountRatio", "topLongShortPositionRatio"):
             get(app, f"/futures/data/{name}", self._account_ratio)
 
-    def _market(self, request: web.Request, name: str = "symbol") -> FakeInstrument:
-        symbol = request.query.get(name)
-        if symbol is None:
-            raise _error(-1102, f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed.")
-        found = self._server.world.find("binance", symbol)
-        if found is None:
-            raise _error(-1121, "Invalid symbol.")
-        return found
-
     def _one_or_all(self, request: web.Request, row: Any) -> Any:
         if "symbol" in request.query:
-            return row(self._market(request))
+            return row(binance_market(self._server, request))
         return [row(one) for one in self._server.listed()]
 
     def _exchange_info(self, _request: web.Request) -> Any:
@@ -102,7 +80,7 @@ class BinanceRest:
         }
 
     def _depth(self, request: web.Request) -> Any:
-        one = self._market(request)
+        one = binance_market(self._server, request)
         bids, asks = one.book.levels(self._fields.middle(one), positive_int(request, "limit", 500, 1000))
         now_ms = self._server.now_ms
         return {
@@ -114,7 +92,7 @@ class BinanceRest:
         }
 
     def _trades(self, request: web.Request) -> Any:
-        one = self._market(request)
+        one = binance_market(self._server, request)
         rows = []
         for trade in list(one.trades)[-positive_int(request, "limit", 500, 1000) :]:
             value = one.value_quote(trade.lots, trade.price_ticks)
@@ -132,7 +110,7 @@ class BinanceRest:
 
     def _agg_trades(self, request: web.Request) -> Any:
         """By id, by time, or the newest."""
-        one = self._market(request)
+        one = binance_market(self._server, request)
         limit = positive_int(request, "limit", 500, 1000)
         from_id, start_ms, end_ms = (time_of(request, name) for name in ("fromId", "startTime", "endTime"))
         found = list(one.trades)
@@ -153,60 +131,6 @@ class BinanceRest:
             "T": self._server.told(trade.time_ms),
             "m": trade.side < 0,
         }
-
-    def _klines(self, request: web.Request) -> Any:
-        one = self._market(request)
-        interval_ms, found = self._candles(one, request)
-        fields = self._fields
-        return [
-            [
-                at_ms,
-                *(one.price_text(int(row[column])) for column in (OPEN, HIGH, LOW, CLOSE)),
-                one.quantity_text(row[VOLUME]),
-                at_ms + interval_ms - 1,
-                f"{fields.quote_volume(one, row[VALUE]):.5f}",
-                int(row[PRINTS]),
-                one.quantity_text(row[BOUGHT]),
-                f"{fields.quote_volume(one, row[BOUGHT_VALUE]):.5f}",
-                "0",
-            ]
-            for at_ms, row in found
-        ]
-
-    def _price_klines(self, request: web.Request) -> Any:
-        one = self._market(request, "pair" if "pair" in request.query else "symbol")
-        interval_ms, found = self._candles(one, request)
-        prices = (OPEN, HIGH, LOW, CLOSE)
-        return [
-            [
-                at_ms,
-                *(one.price_text(int(row[column])) for column in prices),
-                "0",
-                at_ms + interval_ms - 1,
-                "0",
-                interval_ms // 1_000,
-                "0",
-                "0",
-                "0",
-            ]
-            for at_ms, row in found
-        ]
-
-    def _candles(self, one: FakeInstrument, request: web.Request) -> tuple[int, list[tuple[int, list[float]]]]:
-        """Oldest first: from ``startTime`` on, or the newest."""
-        interval_ms = _INTERVALS_MS.get(request.query.get("interval", ""))
-        if interval_ms is None:
-            raise _error(-1120, "Invalid interval.")
-        limit = positive_int(request, "limit", 500, 1500)
-        now_ms = self._server.world.now_ms
-        end_ms = min(time_of(request, "endTime") or now_ms, now_ms)
-        start_ms = time_of(request, "startTime")
-        first_ms = end_ms - limit * interval_ms if start_ms is None else start_ms
-        if start_ms is not None:
-            end_ms = min(end_ms, start_ms + limit * interval_ms)
-        times, rows = one.bars.candles(interval_ms, first_ms, end_ms + 1)
-        found = list(zip(times, rows.tolist(), strict=True))
-        return interval_ms, found[:limit] if start_ms is not None else found[-limit:]
 
     def _premium_index(self, request: web.Request) -> Any:
         return self._one_or_all(request, self._fields.premium_index)
@@ -240,39 +164,12 @@ class BinanceRest:
         return self._one_or_all(request, row)
 
     def _open_interest(self, request: web.Request) -> Any:
-        one = self._market(request)
+        one = binance_market(self._server, request)
         lots = one.open_interest_lots
         return {"openInterest": one.quantity_text(lots), "symbol": one.symbol, "time": self._server.now_ms}
 
-    def _open_interest_history(self, request: web.Request) -> Any:
-        """Oldest first; without a start the newest. A row tells what stood at its time."""
-        one = self._market(request)
-        step_ms = _PERIODS_MS.get(request.query.get("period", ""))
-        if step_ms is None:
-            raise _error(-1130, "Data sent for parameter 'period' is not valid.")
-        limit = positive_int(request, "limit", 30, 500)
-        now_ms = self._server.world.now_ms
-        end_ms = min(time_of(request, "endTime") or now_ms, now_ms)
-        start_ms = time_of(request, "startTime")
-        if start_ms is not None and start_ms < now_ms - _DATA_MS:
-            raise _error(-1130, "parameter 'startTime' is invalid.")
-        first_ms = end_ms - limit * step_ms if start_ms is None else start_ms
-        times, rows = one.bars.candles(step_ms, first_ms - step_ms, end_ms - step_ms + 1)
-        found = list(zip(times, rows.tolist(), strict=True))
-        # With a start and an end, Binance answers with the newest rows of that span.
-        return [
-            {
-                "symbol": one.symbol,
-                "sumOpenInterest": f"{row[OPEN_INTEREST] * one.listing.quantity_step:.8f}",
-                "sumOpenInterestValue": f"{one.value_quote(row[OPEN_INTEREST], row[CLOSE]):.8f}",
-                "CMCCirculatingSupply": "0.00000000",
-                "timestamp": at_ms + step_ms,
-            }
-            for at_ms, row in found[-limit:]
-        ]
-
     def _funding_rate(self, request: web.Request) -> Any:
-        one = self._market(request)
+        one = binance_market(self._server, request)
         now_ms = self._server.world.now_ms
         start_ms = time_of(request, "startTime") or one.bars.history_start_ms
         end_ms = min(time_of(request, "endTime") or now_ms, now_ms)
@@ -288,7 +185,7 @@ class BinanceRest:
         ]
 
     def _account_ratio(self, request: web.Request) -> Any:
-        one = self._market(request)
+        one = binance_market(self._server, request)
         longs, shorts = one.market.longs.count, one.market.shorts.count
         share = longs / max(1, longs + shorts)
         now_ms = self._server.now_ms
@@ -306,10 +203,6 @@ class BinanceRest:
         raise VenueError(401, {"code": -2014, "msg": "API-key format invalid."})
 
 
-def _error(code: int, message: str) -> VenueError:
-    return VenueError(400, {"code": code, "msg": message})
-
-
 def _by_symbol(request: web.Request, one: int, all_of_them: int) -> int:
     return one if "symbol" in request.query else all_of_them
 
@@ -317,8 +210,3 @@ def _by_symbol(request: web.Request, one: int, all_of_them: int) -> int:
 def _depth_weight(request: web.Request) -> int:
     limit = positive_int(request, "limit", 500, 1000)
     return next(weight for most, weight in ((50, 2), (100, 5), (500, 10), (1000, 20)) if limit <= most)
-
-
-def _klines_weight(request: web.Request) -> int:
-    limit = positive_int(request, "limit", 500, 1500)
-    return next(weight for most, weight in ((99, 1), (499, 2), (1000, 5), (1500, 10)) if limit <= most)

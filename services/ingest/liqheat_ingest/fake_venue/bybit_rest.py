@@ -6,11 +6,12 @@ from typing import Any
 
 from aiohttp import web
 
+from liqheat_ingest.fake_venue.answers import VenueError, positive_int, time_of
 from liqheat_ingest.fake_venue.bybit_fields import BybitFields
 from liqheat_ingest.fake_venue.funding_schedule import funding_times
 from liqheat_ingest.fake_venue.instrument import FakeInstrument
 from liqheat_ingest.fake_venue.minute_bars import CLOSE, HIGH, LOW, OPEN, OPEN_INTEREST, VALUE, VOLUME
-from liqheat_ingest.fake_venue.venue_server import VenueError, VenueServer, positive_int, time_of
+from liqheat_ingest.fake_venue.venue_server import VenueServer
 
 _INTERVALS_MS = {
     **{str(minutes): minutes * 60_000 for minutes in (1, 3, 5, 15, 30, 60, 120, 240, 360, 720)},

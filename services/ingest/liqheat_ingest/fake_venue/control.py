@@ -10,9 +10,10 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from liqheat_ingest.fake_venue.answers import json_response
 from liqheat_ingest.fake_venue.burst import Burst, start_burst
 from liqheat_ingest.fake_venue.faults import until
-from liqheat_ingest.fake_venue.venue_server import VenueServer, json_response
+from liqheat_ingest.fake_venue.venue_server import VenueServer
 from liqheat_ingest.fake_venue.world import World
 
 

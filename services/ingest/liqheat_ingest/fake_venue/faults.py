@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, fields
 from math import inf
 from typing import Any, Literal
 
+import orjson
+
 
 @dataclass(slots=True)
 class Faults:
@@ -64,3 +66,13 @@ class Faults:
 def until(now_s: float, seconds: float | None) -> float:
     """The end of a fault that lasts so long; None: until it is taken back."""
     return inf if seconds is None else now_s + seconds
+
+
+def future_format(payload: bytes) -> bytes:
+    """The same message as a later version of the venue might send it: nested deeper, with a number as an object."""
+    message = orjson.loads(payload)
+    changed = {"formatVersion": 99, **message} if isinstance(message, dict) else {"formatVersion": 99}
+    for key in ("data", "p", "q"):
+        if key in changed:
+            changed[key] = {"v": 99, "value": changed[key]}
+    return orjson.dumps(changed)

@@ -7,12 +7,13 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from liqheat_ingest.fake_venue.answers import VenueError
 from liqheat_ingest.fake_venue.connection import Connection
 from liqheat_ingest.fake_venue.hyperliquid_fields import HyperliquidFields, trade_id
 from liqheat_ingest.fake_venue.hyperliquid_rest import INTERVALS_MS, HyperliquidRest
 from liqheat_ingest.fake_venue.instrument import FakeInstrument, FakeTrade
 from liqheat_ingest.fake_venue.rate_limit import WeightWindow
-from liqheat_ingest.fake_venue.venue_server import VenueError, VenueServer
+from liqheat_ingest.fake_venue.venue_server import VenueServer
 from liqheat_ingest.fake_venue.world import SlotOf, World
 
 WEIGHT_A_MINUTE = 1_200

@@ -9,10 +9,11 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from liqheat_ingest.fake_venue.answers import BODY, VenueError
 from liqheat_ingest.fake_venue.hyperliquid_accounts import clearinghouse_state
 from liqheat_ingest.fake_venue.hyperliquid_fields import HyperliquidFields
 from liqheat_ingest.fake_venue.instrument import FakeInstrument
-from liqheat_ingest.fake_venue.venue_server import BODY, VenueError, VenueServer
+from liqheat_ingest.fake_venue.venue_server import VenueServer
 
 INTERVALS_MS = {
     "1m": 60_000, "3m": 180_000, "5m": 300_000, "15m": 900_000, "30m": 1_800_000, "1h": 3_600_000, "2h": 7_200_000,

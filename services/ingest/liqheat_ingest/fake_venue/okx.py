@@ -7,13 +7,14 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from liqheat_ingest.fake_venue.answers import VenueError
 from liqheat_ingest.fake_venue.connection import Connection
 from liqheat_ingest.fake_venue.instrument import FakeInstrument
 from liqheat_ingest.fake_venue.okx_channels import OkxChannels
 from liqheat_ingest.fake_venue.okx_fields import OkxFields
 from liqheat_ingest.fake_venue.okx_rest import OkxRest
 from liqheat_ingest.fake_venue.rate_limit import WeightWindow
-from liqheat_ingest.fake_venue.venue_server import VenueError, VenueServer
+from liqheat_ingest.fake_venue.venue_server import VenueServer
 from liqheat_ingest.fake_venue.world import SlotOf, World
 
 IDLE_CUT_S = 30.0

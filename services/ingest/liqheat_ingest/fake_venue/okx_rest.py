@@ -6,11 +6,12 @@ from typing import Any
 
 from aiohttp import web
 
+from liqheat_ingest.fake_venue.answers import VenueError, positive_int, time_of
 from liqheat_ingest.fake_venue.funding_schedule import funding_times
 from liqheat_ingest.fake_venue.instrument import FakeInstrument
 from liqheat_ingest.fake_venue.minute_bars import CLOSE, HIGH, LOW, OPEN, OPEN_INTEREST, VALUE, VOLUME
 from liqheat_ingest.fake_venue.okx_fields import OkxFields, spot_instrument, underlying
-from liqheat_ingest.fake_venue.venue_server import VenueError, VenueServer, positive_int, time_of
+from liqheat_ingest.fake_venue.venue_server import VenueServer
 
 _BARS_MS = {
     "1m": 60_000, "3m": 180_000, "5m": 300_000, "15m": 900_000, "30m": 1_800_000, "1H": 3_600_000, "2H": 7_200_000,

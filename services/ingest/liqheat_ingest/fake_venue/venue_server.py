@@ -7,11 +7,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
-import orjson
 from aiohttp import WSMsgType, web
 
+from liqheat_ingest.fake_venue.answers import BODY, VenueError, json_response
 from liqheat_ingest.fake_venue.connection import Connection, text_frame
-from liqheat_ingest.fake_venue.faults import Faults
+from liqheat_ingest.fake_venue.faults import Faults, future_format
 from liqheat_ingest.fake_venue.instrument import FakeInstrument
 from liqheat_ingest.fake_venue.sent_ledger import SentLedger
 from liqheat_ingest.fake_venue.world import SlotOf, World
@@ -19,18 +19,6 @@ from liqheat_ingest.fake_venue.world import SlotOf, World
 Handler = Callable[[web.Request], Any]
 Weight = int | Callable[[web.Request], int]
 MAX_MESSAGE_BYTES = 1 << 20
-#: Where a handler finds the body of a request.
-BODY = web.RequestKey("body", bytes)
-
-
-class VenueError(Exception):
-    """An answer that reports an error in the venue's own words."""
-
-    def __init__(self, status: int, body: Any, headers: dict[str, str] | None = None) -> None:
-        super().__init__(f"{status}: {body!r}")
-        self.status = status
-        self.body = body
-        self.headers = headers or {}
 
 
 class VenueServer(ABC):
@@ -270,33 +258,3 @@ class VenueServer(ABC):
     def listed(self) -> list[FakeInstrument]:
         """Markets that this venue lists now."""
         return list(self.world.instruments(self.venue))
-
-
-def future_format(payload: bytes) -> bytes:
-    """The same message as a later version of the venue might send it: nested deeper, with a number as an object."""
-    message = orjson.loads(payload)
-    changed = {"formatVersion": 99, **message} if isinstance(message, dict) else {"formatVersion": 99}
-    for key in ("data", "p", "q"):
-        if key in changed:
-            changed[key] = {"v": 99, "value": changed[key]}
-    return orjson.dumps(changed)
-
-
-def json_response(body: Any, status: int, headers: dict[str, str]) -> web.Response:
-    """An answer in JSON; bytes are taken as they are."""
-    data = body if isinstance(body, bytes) else orjson.dumps(body)
-    return web.Response(body=data, status=status, content_type="application/json", headers=headers)
-
-
-def positive_int(request: web.Request, name: str, default: int, largest: int) -> int:
-    """A number of the query, cut to what the venue allows."""
-    text = request.query.get(name)
-    if text is None or not text.isdigit():
-        return default
-    return max(1, min(int(text), largest))
-
-
-def time_of(request: web.Request, name: str) -> int | None:
-    """A time in milliseconds of the query, None where there is none."""
-    text = request.query.get(name)
-    return int(text) if text is not None and text.isdigit() else None
