@@ -14,7 +14,7 @@ from liqheat_ingest.mappers.book_depth import MAX_BINS_FROM_BEST, Change, OrderB
 from liqheat_ingest.mappers.fields import BadMessage
 from liqheat_ingest.raw import RawMessage, rest_channel
 from liqheat_ingest.readings import Fact, Problem
-from venue_messages import AT_MS, BINANCE, OKX, prepared, raw
+from venue_messages import AT_MS, BINANCE, OKX, PRELUDES, prepared, raw
 
 BTC = find_instrument("bybit", "BTCUSDT")
 INVERSE = find_instrument("bybit", "BTCUSD")
@@ -145,6 +145,16 @@ def test_a_change_of_okx_before_its_snapshot_waits_for_the_one_that_is_fetched()
     [fact] = mapper.map(raw("okx", fetched, AT_MS + 1_500))
     assert isinstance(fact, Fact)
     assert mapper.books.of("BTC-USDT-SWAP", mapper.find("BTC-USDT-SWAP")).sequence == 610
+
+
+def test_a_book_with_an_empty_side_waits_for_no_snapshot() -> None:
+    """It has no depth to show, and asking for its snapshot again would change nothing."""
+    mapper: Any = prepared("okx")
+    mapper.books.drop("BTC-USDT-SWAP")
+    snapshot = next(message for message in PRELUDES["okx"] if message[1].get("action") == "snapshot")
+    empty = snapshot[1] | {"data": [snapshot[1]["data"][0] | {"asks": []}]}
+    assert mapper.map(RawMessage("okx", snapshot[0], AT_MS, empty)) == []
+    assert mapper.books.stale == set()
 
 
 def test_a_book_begins_anew_when_its_units_turn_out_to_be_others() -> None:

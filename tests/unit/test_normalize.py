@@ -55,7 +55,7 @@ def test_the_forms_of_a_line_say_the_same() -> None:
         stamped(trade),
         orjson.dumps({"ts": seconds, "data": text, "addr": "wss://stream.bybit.com/v5/public/linear"}),
         orjson.dumps({"ts": AT_MS, "data": text}),
-        orjson.dumps({"t": "recv", "conn": "1", "ts": seconds, "data": text}),
+        orjson.dumps({"t": "recv", "conn": "1", "ts": seconds, "data": text, "a note": "of whoever recorded it"}),
         orjson.dumps({"venue": "bybit", "channel": "", "receive_time_ms": AT_MS, "data": trade[1]}),
     ]
     first, *others = [run("bybit", form) for form in forms]

@@ -23,7 +23,8 @@ from liqheat_ingest.mappers import VENUES
 from liqheat_ingest.mappers.fields import EARLIEST_MS, LATEST_MS, BadMessage, has, show
 from liqheat_ingest.raw import REST, WEBSOCKET, RawMessage, rest_channel, websocket_channel
 
-_WRAPPER = frozenset({"t", "conn", "ts", "url", "addr", "channel", "venue", "receive_time_ms", "data"})
+#: What only a venue's own message has at its top: Bybit's, too, have ``ts`` and ``data``.
+_OF_A_VENUE = frozenset({"topic", "stream", "arg", "e", "type", "op", "retCode", "code", "result", "event"})
 _NO_MESSAGE = frozenset({"header", "connect", "send", "close", "disconnect"})
 #: Names that recorders give the venues.
 _VENUES = {venue: venue for venue in VENUES} | {"binance_futures": "binance", "binanceusdm": "binance", "okex": "okx"}
@@ -157,7 +158,7 @@ def _is_wrapper(value: dict[str, Any]) -> bool:
     if value.get("t") == "header" and "exchange" in value:
         return True
     stamped = "ts" in value or "receive_time_ms" in value
-    return stamped and ("data" in value or value.get("t") in _NO_MESSAGE) and not value.keys() - _WRAPPER
+    return stamped and ("data" in value or value.get("t") in _NO_MESSAGE) and not value.keys() & _OF_A_VENUE
 
 
 def _time_ms(value: dict[str, Any]) -> int:

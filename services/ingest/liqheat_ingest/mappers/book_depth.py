@@ -171,7 +171,10 @@ class OrderBooks:
     def depth(self, raw: RawMessage, symbol: str, event_time_ms: int) -> Fact | None:
         """The ``book-depth`` event, at most once a second by receive time. Raises BadMessage for a crossed book."""
         book = self._books.get(symbol)
-        if book is None or book.sequence is None or raw.receive_time_ms - book.shown_ms < DEPTH_INTERVAL_MS:
+        if book is None or book.sequence is None:
+            return None
+        self.stale.discard(symbol)  # it has its snapshot, whether there is a depth to show or not
+        if raw.receive_time_ms - book.shown_ms < DEPTH_INTERVAL_MS:
             return None
         try:
             fields = depth_fields(book.bids, book.asks)
@@ -182,7 +185,6 @@ class OrderBooks:
             return None
         # The beat is kept by whole seconds, so that a message a moment late does not shift it.
         book.shown_ms = raw.receive_time_ms - raw.receive_time_ms % DEPTH_INTERVAL_MS
-        self.stale.discard(symbol)
         return Fact(raw.receive_time_ms, book.spec.market, event_time_ms, "book-depth", fields, "book-depth")
 
 
