@@ -46,7 +46,7 @@ def _filled(random: np.random.Generator, first_bin: int = 5_000) -> PositionMap:
 
 @settings(max_examples=30, deadline=None)
 @given(
-    seed=SEEDS, low=st.floats(-50, WINDOW_BINS + 50), width=st.floats(1e-6, 300), side=st.sampled_from([LONG, SHORT])
+    seed=SEEDS, low=st.floats(-50, WINDOW_BINS + 50), width=st.floats(1e-6, 300), side=st.integers(0, 1)
 )
 def test_a_sweep_takes_whole_bins_and_the_crossed_part_of_the_last(
     seed: int, low: float, width: float, side: int
@@ -62,14 +62,15 @@ def test_a_sweep_takes_whole_bins_and_the_crossed_part_of_the_last(
         # Longs of a bin stand between its lower edge and where the mark came from; shorts the other way round.
         stood = (edge, min(edge + 1, high)) if side == LONG else (max(edge, low), edge + 1)
         crossed = max(min(stood[1], high) - max(stood[0], low), 0.0)
-        if edge > high or edge + 1 < low or crossed == 0.0:
+        if edge > high or edge + 1 < low:
             continue
-        part = crossed / (stood[1] - stood[0])
+        # What stands in a bin that the mark left at its very edge has no room there, so it goes.
+        part = crossed / (stood[1] - stood[0]) if stood[1] > stood[0] else 1.0
         here = float((before[side, :, column] * positions.scale[side]).sum()) * part
         slow_base += here
         slow_usd += here * math.exp((edge + 0.5) * 0.001)
         before[side, :, column] *= 1 - part
-    assert positions.mass == pytest.approx(before, rel=1e-6, abs=1e-9)
+    np.testing.assert_allclose(positions.mass, before, rtol=1e-6, atol=1e-9)
     assert base == pytest.approx(slow_base, rel=1e-9, abs=1e-9)
     assert usd == pytest.approx(slow_usd, rel=1e-9, abs=1e-9)
     recounted = positions.mass.sum(axis=2) * positions.scale
@@ -84,7 +85,7 @@ def test_a_sweep_in_two_steps_takes_what_one_step_takes() -> None:
     first = twice.consume(LONG, start - 0.5, start)
     second = twice.consume(LONG, start - 0.75, start - 0.5)
     assert first[0] + second[0] == pytest.approx(both[0])
-    assert twice.mass == pytest.approx(once.mass)
+    np.testing.assert_allclose(twice.mass, once.mass)
 
 
 @settings(max_examples=20, deadline=None)
@@ -212,8 +213,8 @@ def test_an_hour_of_the_filter_is_that_of_a_textbook(seed: int, loud: bool) -> N
         OBSERVED_FLOOR_UNITS,
         SURPRISE_BOUND,
     )
-    assert values == pytest.approx(expected_values, abs=1e-6)
-    assert covariance == pytest.approx(expected_covariance, abs=1e-6)
+    np.testing.assert_allclose(values, expected_values, atol=1e-6)
+    np.testing.assert_allclose(covariance, expected_covariance, atol=1e-6)
     assert (covariance == covariance.T).all()
     assert (covariance == covariance.astype(np.float32)).all()
 
