@@ -45,9 +45,7 @@ def _filled(random: np.random.Generator, first_bin: int = 5_000) -> PositionMap:
 
 
 @settings(max_examples=30, deadline=None)
-@given(
-    seed=SEEDS, low=st.floats(-50, WINDOW_BINS + 50), width=st.floats(1e-6, 300), side=st.integers(0, 1)
-)
+@given(seed=SEEDS, low=st.floats(-50, WINDOW_BINS + 50), width=st.floats(1e-6, 300), side=st.integers(0, 1))
 def test_a_sweep_takes_whole_bins_and_the_crossed_part_of_the_last(
     seed: int, low: float, width: float, side: int
 ) -> None:

@@ -46,7 +46,8 @@ class ReportedFilter:
     @classmethod
     def from_prior(cls, prior: Prior) -> ReportedFilter:
         """The belief before the first hour."""
-        return cls(prior.values.copy(), np.diag(prior.variances), prior.values[: prior.layers].copy())
+        variances = prior.variances.astype(np.float32).astype(np.float64)  # as precise as a checkpoint keeps it
+        return cls(prior.values.copy(), np.diag(variances), prior.values[: prior.layers].copy())
 
     def medians(self, frozen: FrozenMap, parts: Floats) -> tuple[float, float]:
         """Median forecast of both sides for the parts of a swept band, in units."""
