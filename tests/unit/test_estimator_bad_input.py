@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
@@ -32,7 +31,7 @@ from liqheat_estimator.core.layers import MIN_DISTANCE_BINS, layer_shifts
 from liqheat_estimator.core.margin import TierRow, tier_table
 from liqheat_estimator.core.market_state import MarketState
 from liqheat_estimator.core.parameters import DAY_MS, HOUR_MS, LONG, SHORT, EstimatorParameters
-from liqheat_ingest.binance_margin_data import binance_tables
+from liqheat_ingest.margin_tables import margin_table
 from liqheat_shared.folding import Emission, Rejected
 
 MARKET = "alpha", f"{COIN}/USDT:USDT"
@@ -324,9 +323,11 @@ def test_a_coin_relisted_at_a_thousandth_starts_anew() -> None:
     check_finite(state)
 
 
-def test_every_shipped_table_is_sound() -> None:
+@pytest.mark.parametrize("coin", ["BTC", "ETH", "SOL", "DOGE", "PEPE", "UNKNOWN"])
+@pytest.mark.parametrize("venue", ["binance", "bybit", "okx", "hyperliquid", "alpha"])
+def test_shipped_tables_are_sound(venue: str, coin: str) -> None:
     fold, state, writer, market = _live()
-    for table in itertools.chain.from_iterable(binance_tables().values()):
-        tiers = [tier._asdict() for tier in table.tiers]
-        feed(fold, state, [writer.message("instrument", **(instrument_fields() | {"margin_tiers": tiers}))])
-        assert np.isfinite(market.layer_shifts(fold.parameters)).all()
+    table = margin_table(venue, coin, is_inverse=False, time_ms=START_MS)
+    tiers = [tier._asdict() for tier in table.tiers]
+    feed(fold, state, [writer.message("instrument", **(instrument_fields() | {"margin_tiers": tiers}))])
+    assert np.isfinite(market.layer_shifts(fold.parameters)).all()
