@@ -10,7 +10,17 @@ from typing import Any
 
 import orjson
 
-MODULES = ("fold", "clusters", "redis_memory", "replay_day", "dense_stream", "latency", "fake_venue")
+MODULES = (
+    "fold",
+    "clusters",
+    "redis_memory",
+    "replay_day",
+    "dense_stream",
+    "latency",
+    "fake_venue",
+    "live_feeds",
+    "soak_live",
+)
 RESULTS = Path(__file__).with_name("results.json")
 
 

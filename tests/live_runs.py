@@ -18,6 +18,7 @@ from itertools import pairwise
 import orjson
 
 from liqheat_ingest.fake_venue import hyperliquid_fields
+from liqheat_ingest.log_position import LogTail
 from liqheat_ingest.settings import IngestSettings
 from liqheat_ingest.sources.live.live_source import LiveSource
 from liqheat_shared.clock import now_ms
@@ -71,7 +72,7 @@ def fake_venues(*options):
 class Collected:
     """Everything that the source published."""
 
-    live: LiveSource
+    live: LiveSource | None
     said: list = field(default_factory=list)
     counts: Counter = field(default_factory=Counter)
     events: list = field(default_factory=list)
@@ -81,6 +82,7 @@ class Collected:
     published: Counter = field(default_factory=Counter)
     ids: dict = field(default_factory=lambda: defaultdict(set))
     repeated: Counter = field(default_factory=Counter)
+    sequences: dict = field(default_factory=dict)
 
     def take(self, message):
         self.counts[message.venue, message.type] += 1
@@ -115,8 +117,10 @@ class Collected:
         return found
 
     def interruptions(self):
-        """Announced spans of the trades stream by market."""
+        """Announced spans of the trades stream by market; what candles tell instead is announced by their brackets."""
         spans = defaultdict(list)
+        for event in self.of_type("backfill-finished"):
+            spans[event["venue"], event["symbol"]].append((event["from_ms"], event["to_ms"]))
         for event in self.of_type("feed-resumed"):
             if event["stream"] == "trades":
                 spans[event["venue"], event["symbol"]].append((event["from_ms"], event["to_ms"]))
@@ -182,7 +186,7 @@ async def live_run(fakes, known_until_ms=None, **settings):
     }
     options = IngestSettings(**chosen)
     said = []
-    live = LiveSource(options.live_options(), 1, known_until_ms or {}, options.window_ms, said.append)
+    live = LiveSource(options.live_options(), 1, LogTail(1, known_until_ms or {}), options.window_ms, said.append)
     collected = Collected(live, said)
     for run in live.runs.values():
         _record(collected, run)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +25,18 @@ TAIL_TIMEOUT_S = 10.0
 _TELLING = frozenset({"trades", "ticker", "candle"})
 
 
+#: Ids of a market's last trades that are kept, to tell repeats.
+TRADE_IDS = 1_000
+
+
+@dataclass(slots=True)
+class LastTrades:
+    """The last trades of a market in the log: their ids in order, and the time of the last."""
+
+    ids: deque[str] = field(default_factory=lambda: deque(maxlen=TRADE_IDS))
+    last_ms: int = 0
+
+
 @dataclass(slots=True)
 class LogTail:
     """The end of ``market-events-v1``.
@@ -34,10 +47,13 @@ class LogTail:
         Greatest ingest epoch; 0: the log is empty.
     known_until_ms : dict
         By market, the latest event time. Markets that were silent for longer than the tail reaches are missing.
+    last_trades : dict
+        By market, what came last where the venue has ids.
     """
 
     epoch: int = 0
     known_until_ms: dict[Market, int] = field(default_factory=dict)
+    last_trades: dict[Market, LastTrades] = field(default_factory=dict)
 
     def note(self, value: bytes) -> None:
         """Take a message; one that can't be read is passed over."""
@@ -46,7 +62,12 @@ class LogTail:
             self.epoch = max(self.epoch, int(event["ingest_epoch"]))
             if event["type"] in _TELLING:
                 market = Market(event["coin"], event["venue"], event["symbol"])
-                self.known_until_ms[market] = max(self.known_until_ms.get(market, 0), int(event["event_time_ms"]))
+                event_ms = int(event["event_time_ms"])
+                self.known_until_ms[market] = max(self.known_until_ms.get(market, 0), event_ms)
+                if event["type"] == "trades" and event["trade_id"]:
+                    last = self.last_trades.setdefault(market, LastTrades())
+                    last.ids.extend(map(str, event["trade_id"]))
+                    last.last_ms = max(last.last_ms, event_ms)
         except (ValueError, KeyError, TypeError):
             return
 

@@ -118,7 +118,7 @@ class Publisher:
         await self._producer.stop()
 
     async def _dispatch(self, slot: tuple[str, int]) -> None:
-        batch = self._filling.pop(slot, None)
+        batch = self._filling.get(slot)
         if batch is None:
             return
         batch.close()
@@ -133,6 +133,8 @@ class Publisher:
                     raise self._failed(self._failure or error) from error
             except KafkaError as error:
                 raise self._failed(error) from error
+        # Only now: whoever is cancelled while he waits leaves the batch to the next who comes, not to nobody.
+        del self._filling[slot]
         count = batch.record_count()
         future.add_done_callback(lambda done: self._acknowledge(done, count))
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
+from liqheat_ingest.log_position import LogTail
 from liqheat_ingest.recording import RecordingWriter
 from liqheat_ingest.settings import IngestSettings
 from liqheat_ingest.sources.live.live_source import LiveSource
@@ -43,7 +44,7 @@ async def record(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    live = LiveSource(settings.live_options(), 1, {}, settings.window_ms, say)
+    live = LiveSource(settings.live_options(), 1, LogTail(), settings.window_ms, say)
     live.listen(writer.take)
     started_s = said_s = time.monotonic()
     starting = asyncio.create_task(live.start())

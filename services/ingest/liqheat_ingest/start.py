@@ -117,8 +117,11 @@ async def run_live(
         raise DeliveryFailed(f"no Kafka at {settings.kafka_bootstrap_servers}: {error or 'no answer'}") from error
     epoch = ingest_epoch if ingest_epoch is not None else max(tail.epoch + 1, now_ms() // 1000)
     options = settings.live_options()
-    live = LiveSource(options, epoch, tail.known_until_ms, settings.window_ms, say)
+    live = LiveSource(options, epoch, tail, settings.window_ms, say)
     run = LiveRun(settings, live, metrics, say)
+    # What ccxt has loaded stays: a collector that looks through it stops everything for a tenth of a second.
+    gc.collect()
+    gc.freeze()
     if metrics is not None:
         port = metrics.serve(settings.metrics_host, settings.metrics_port, alive=lambda: None, ready=run.ready)
         say(f"liqheat ingest: metrics and probes on http://{settings.metrics_host}:{port}")

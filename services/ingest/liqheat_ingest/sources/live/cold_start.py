@@ -51,6 +51,7 @@ class ColdStart:
         self._earlier = earlier
         self._tasks: set[asyncio.Future[Any]] = set()
         self._slots: dict[str, asyncio.Semaphore] = {}
+        self._skipped: set[Market] = set()
         #: Markets whose history is not in.
         self.waiting: set[Market] = set()
         self.candles = 0
@@ -60,9 +61,15 @@ class ColdStart:
         coins: dict[str, list[Wanted]] = {}
         for run in runs:
             for listed in run.markets:
+                if listed.market in self._skipped:
+                    continue
                 self.waiting.add(listed.market)
                 coins.setdefault(listed.market.coin, []).append(Wanted(run, listed, self._from_ms(listed.market)))
         await asyncio.gather(*(self._start(self._coin(coin, wanted)) for coin, wanted in coins.items()))
+
+    def skip(self, market: Market) -> None:
+        """Leave a market to those who fill short gaps."""
+        self._skipped.add(market)
 
     async def fill(self, run: VenueRun, listed: Listed, from_ms: int) -> None:
         """Fill a hole of one market with candles. Raises RestFailed. The caller releases the market."""

@@ -6,11 +6,12 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from typing import Any
 
 from liqheat_ingest.batcher import Batcher
 from liqheat_ingest.instruments import InstrumentSpec, instrument_fields
+from liqheat_ingest.log_position import LogTail
 from liqheat_ingest.raw import RawMessage
 from liqheat_ingest.readings import Market, SourceError
 from liqheat_ingest.sources.live.account_polling import AccountPolling
@@ -20,7 +21,7 @@ from liqheat_ingest.sources.live.feed_watch import Stream
 from liqheat_ingest.sources.live.options import LiveOptions
 from liqheat_ingest.sources.live.outlet import Outlet
 from liqheat_ingest.sources.live.polling import Polling
-from liqheat_ingest.sources.live.refill import Refill
+from liqheat_ingest.sources.live.refill import LONGEST_BY_TRADES_MS, Refill
 from liqheat_ingest.sources.live.rest import RestFailed
 from liqheat_ingest.sources.live.selection import changes, markets_of
 from liqheat_ingest.sources.live.venue_run import Hooks, VenueRun
@@ -44,8 +45,8 @@ class LiveSource:
     ----------
     ingest_epoch : int
         Above that of every message in the log.
-    known_until_ms : mapping
-        By market, the event time up to which the log holds it.
+    tail : LogTail
+        How far the log knows each market, and its last trades.
     window_ms : callable
         Batch window of a coin.
     """
@@ -54,7 +55,7 @@ class LiveSource:
         self,
         options: LiveOptions,
         ingest_epoch: int,
-        known_until_ms: Mapping[Market, int],
+        tail: LogTail,
         window_ms: Callable[[str], int],
         say: Callable[[str], None],
     ) -> None:
@@ -68,7 +69,8 @@ class LiveSource:
             venue: VenueRun(venue, self.outlet, options, hooks, options.endpoints.get(venue))
             for venue in options.venues
         }
-        self.cold_start = ColdStart(options, known_until_ms, now_ms, say, self._earlier)
+        self._tail = tail
+        self.cold_start = ColdStart(options, tail.known_until_ms, now_ms, say, self._earlier)
         self.refills = {
             venue: Refill(run, now_ms, options.refill_within_s, self.cold_start.fill)
             for venue, run in self.runs.items()
@@ -185,6 +187,7 @@ class LiveSource:
         if not run.markets:
             self._say(f"{run.venue} lists none of the chosen coins")
             return
+        self._go_on(run)
         run.connect()
         self._poll(run)
         self._spawn(self.pollings[run.venue].run())
@@ -193,6 +196,24 @@ class LiveSource:
         self._spawn(self._tiers(run, run.markets))
         if run.venue in self.accounts:
             self._spawn(self.accounts[run.venue].run())
+
+    def _go_on(self, run: VenueRun) -> None:
+        """Go on where an earlier owner left off: the time since is a gap, filled like one if it is short."""
+        at_ms = now_ms()
+        for listed in run.markets:
+            market = listed.market
+            since_ms = self._tail.known_until_ms.get(market)
+            if since_ms is None:
+                continue
+            last = self._tail.last_trades.get(market)
+            if last is not None:
+                run.intake.numbers.resume(market, list(last.ids), last.last_ms)
+            streams = [s for topic in run.feed.topics([listed], run.with_book()) for s in topic.streams]
+            run.intake.watch.began(streams)
+            run.intake.add(run.intake.watch.lost(streams, since_ms, at_ms, "restart: nobody listened"))
+            if at_ms - since_ms <= LONGEST_BY_TRADES_MS:
+                self.refills[run.venue].left_off(market, since_ms)
+                self.cold_start.skip(market)
 
     def _poll(self, run: VenueRun) -> None:
         majors = self.options.major_coins

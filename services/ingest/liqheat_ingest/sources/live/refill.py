@@ -64,6 +64,11 @@ class Refill:
                 )
                 intake.hold(stream.market)
 
+    def left_off(self, market: Market, since_ms: int) -> None:
+        """An earlier owner published the market up to a time: fill from there, as after a loss."""
+        numbers = self._run.intake.numbers
+        self._lost[market] = Lost(since_ms, numbers.last_ms(market), numbers.last_id(market))
+
     def up(self, streams: Sequence[Stream]) -> None:
         """Streams flow again: announce those that need no refill, and begin to refill the others."""
         now_ms, intake = self._now_ms(), self._run.intake

@@ -7,6 +7,7 @@ are kept, and holes can't be seen in them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -81,6 +82,13 @@ class TradeNumbers:
         numbers.recent.add(identity)
         numbers.last_id, numbers.highest_ms = identity, trade.event_time_ms
         return True
+
+    def resume(self, market: Market, ids: Sequence[str], last_ms: int) -> None:
+        """Go on from the trades that somebody before us has published, in their order."""
+        for identity in ids:
+            self.admit(Trade(last_ms, market, last_ms, 1.0, 1.0, "b", identity))
+        self.close_holes(market)
+        self._new_holes = [hole for hole in self._new_holes if hole.market != market]
 
     def take_holes(self) -> list[Hole]:
         """Holes that opened since the last call."""
