@@ -10,8 +10,11 @@ import pytest
 from pydantic import BaseModel
 
 from estimator_market import COIN, RandomMarket, feed, start
-from liqheat_estimator.core.market_events import MAX_STREAMS
+from liqheat_estimator.core.accuracy_clock import hour_ended
+from liqheat_estimator.core.market_events import MAX_STREAMS, advance_market, apply_candle
+from liqheat_estimator.core.market_state import MarketState
 from liqheat_estimator.core.open_interest_flow import RECOUNT_EVERY
+from liqheat_shared.contracts.market_events import Candle
 
 #: What is computed again when it is needed.
 DERIVED = {"map_version", "shifts", "usd_map", "sums", "scope_cache", "_priced"}
@@ -79,6 +82,34 @@ def test_a_cut_before_a_recount_changes_nothing() -> None:
     other = fold.load(fold.dump(other), COIN)
     feed(fold, other, messages[RECOUNT_EVERY - 1 :])
     assert fold.dump(other) == fold.dump(state)
+
+
+@pytest.mark.slow
+def test_a_packed_market_stays_small_after_a_month_of_learning() -> None:
+    """30 days of 5-minute candles with liquidations: at most 60 kB with everything that was learned and recorded."""
+    fold, state, writer = start()
+    usual = fold.decode(writer.candle(60_000.0, 60_000.0, 90_000.0), COIN, 0)
+    assert isinstance(usual, Candle)
+    market = state.markets["alpha", COIN] = MarketState("alpha", COIN)
+    market.stream_seen_ms["liquidations"] = 0
+    random, price = np.random.default_rng(2), 60_000.0
+    for number in range(30 * 288):
+        at = usual.event_time_ms + number * 300_000
+        ended = advance_market(market, at, fold.prior)
+        if ended is not None:
+            hour_ended(state, market, ended, "live", fold.parameters)
+            market.learning.observe(number % 2, float(random.exponential(3e5)))
+        price *= float(np.exp(0.0015 * random.standard_normal()))
+        prices = {"open": price, "low": price * 0.9985, "high": price * 1.0015, "close": price}
+        interest = 90_000.0 * float(random.uniform(0.98, 1.02))
+        changes = {"event_time_ms": at, "open_time_ms": at - 300_000, "open_interest_base": interest}
+        apply_candle(state, market, usual.model_copy(update=changes | prices), [], fold.layers, fold.parameters)
+    assert market.learning.filter is not None
+    assert market.learning.filter.hours > 700
+    assert len(state.accuracy.open) == 24
+    body = fold.dump(state)
+    assert len(body) <= 60_000
+    assert fold.dump(fold.load(body, COIN)) == body
 
 
 def test_invented_streams_do_not_fill_the_memory() -> None:

@@ -31,6 +31,7 @@ STEP = st.one_of(
     st.tuples(st.just("interest"), st.floats(0.0, 3.0)),
     st.tuples(st.just("trade"), st.floats(-0.01, 0.01)),
     st.tuples(st.just("wait"), st.floats(0.0, 400.0)),
+    st.tuples(st.just("hour"), st.just(0.0)),
     st.tuples(st.just("long"), st.floats(0.0, 0.9)),
     st.tuples(st.just("short"), st.floats(0.0, 0.9)),
 )
@@ -57,6 +58,8 @@ class Market:
             self.check_sides(1_000.0 * amount)
         elif kind == "trade":
             self.state.traded.add(bin_of(self.price * np.exp(amount)), 40.0)
+        elif kind == "hour":
+            self.check_rounding()
         elif kind == "wait":
             self.now_ms += int(amount * 3_600_000)
         else:
@@ -64,6 +67,17 @@ class Market:
             away = -amount if kind == "long" else amount
             side = LONG if kind == "long" else SHORT
             put_measured(self.state, account, side, quantity, self.price * (1 + away))
+
+    def check_rounding(self) -> None:
+        """The hourly rounding moves next to nothing, and what it moves is booked as closed."""
+        positions = self.state.map
+        assert positions is not None
+        before, closed = positions.total.sum(axis=1), list(self.state.ledger.closed_base)
+        self.state.round_map()
+        assert (positions.mass == positions.mass.astype(np.float32)).all()
+        moved = before - positions.total.sum(axis=1)
+        assert (np.abs(moved) <= before * 1e-7 + 1e-12).all()
+        assert np.array(self.state.ledger.closed_base) - closed == pytest.approx(moved, abs=1e-9)
 
     def check_books(self) -> None:
         ledger = self.state.ledger
