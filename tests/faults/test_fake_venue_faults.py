@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from itertools import pairwise
+from math import floor, log
 from pathlib import Path
 from typing import Any
 
@@ -284,6 +285,24 @@ def test_positions_of_accounts_in_the_trade_feed_are_exact() -> None:
                     assert float(price) == pytest.approx(formula, rel=1e-6)
                     checked += 1
             assert checked > 3
+
+    asyncio.run(run())
+
+
+def test_the_true_map_holds_every_position_that_can_be_liquidated() -> None:
+    async def run() -> None:
+        async with serving(venues=("bybit",), coins=1) as fake:
+            for symbol in ("BTCUSDT", "BTCUSD"):
+                status, truth, _ = await get(fake.addresses["control"], "/truth", venue="bybit", symbol=symbol)
+                assert status == 200
+                one = fake.world.by_venue["bybit"][symbol]
+                mark_bin = floor(log(truth["mark_price"]) / 0.001) - truth["first_bin"]
+                longs, shorts = truth["long_usd"], truth["short_usd"]
+                assert sum(longs[: mark_bin + 2]) == pytest.approx(sum(longs)), "longs are liquidated below the mark"
+                assert sum(shorts[mark_bin - 1 :]) == pytest.approx(sum(shorts)), "shorts above it"
+                standing = one.market.open_interest_base * one.mark_price
+                assert 0.3 * standing < sum(longs) < standing
+            assert (await get(fake.addresses["control"], "/truth", venue="okx", symbol="BTCUSDT"))[0] == 400
 
     asyncio.run(run())
 

@@ -88,6 +88,13 @@ def test_a_liquidation_happens_at_its_price_and_prints_at_once(told: tuple[World
     assert count > 20, "a fall of 5 % liquidates"
 
 
+def test_a_cascade_ends(told: tuple[World, list[Any]]) -> None:
+    world, _ = told
+    for one in every(world):
+        if one.listing.coin == "BTC":
+            assert 0.88 < one.mark_price / 97_000.0 < 0.98, "five percent, and what they set off"
+
+
 def test_nobody_stands_beyond_the_price_that_would_have_closed_him(told: tuple[World, list[Any]]) -> None:
     world, _ = told
     for one in every(World(9, 6, START_MS, 2_880, positions_per_side=200)) + every(world):

@@ -22,7 +22,7 @@ class ControlError(ValueError):
 
 
 class Control:
-    """Answers ``GET /control`` and ``POST /control``.
+    """Answers ``GET /control``, ``POST /control`` and ``GET /truth``.
 
     Parameters
     ----------
@@ -65,6 +65,7 @@ class Control:
         app = web.Application()
         app.router.add_get("/control", self._get)
         app.router.add_post("/control", self._post)
+        app.router.add_get("/truth", self._truth)
         return app
 
     async def _get(self, request: web.Request) -> web.Response:
@@ -78,6 +79,23 @@ class Control:
             return json_response(self.act(message), 200, {})
         except (ControlError, orjson.JSONDecodeError) as error:
             return json_response({"error": str(error)}, 400, {})
+
+    async def _truth(self, request: web.Request) -> web.Response:
+        """The true map of a market: what an estimate of it can be held against."""
+        venue, symbol = request.query.get("venue", ""), request.query.get("symbol", "")
+        one = self._world.by_venue.get(venue, {}).get(symbol)
+        if one is None:
+            return json_response({"error": f"no market {symbol!r} at {venue!r}"}, 400, {})
+        density = one.market.true_density()
+        truth = {
+            "now_ms": self._world.now_ms,
+            "mark_price": one.mark_price,
+            "open_interest_base": one.market.open_interest_base,
+            "first_bin": density.first_bin,
+            "long_usd": density.long_usd.tolist(),
+            "short_usd": density.short_usd.tolist(),
+        }
+        return json_response(truth, 200, {})
 
     def state(self, venues: list[str]) -> dict[str, Any]:
         """Time, faults, what was generated and what was sent."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from math import copysign, sqrt
 from typing import NamedTuple
 
 import numpy as np
@@ -58,6 +59,8 @@ class _Coin:
     next_step_ms: int
     index_before: float
     index_after: float
+    #: Forced orders that still weigh on the price, positive: bought.
+    forced_usd: float = 0.0
 
 
 class World:
@@ -161,8 +164,7 @@ class World:
             plan.trades, plan.liquidations = second.trades, second.liquidations
             forced = sum((-1 if x.side == "long" else 1) * x.position.lots for x in step.liquidated)
             forced_usd += forced * market.quantity_base(1.0, step.mark_price) * step.mark_price
-        if forced_usd:
-            coin.path.push(forced_usd, coin.profile.daily_volume_usd)
+        _push(coin, forced_usd)
         coin.next_step_ms = start_ms + SECOND_MS
 
     def _coin(self, order: int, profile: CoinProfile, history_minutes: int, positions: int) -> _Coin:
@@ -228,6 +230,19 @@ class World:
             next_number=FIRST_NUMBER,
             first_live_number=FIRST_NUMBER,
         )
+
+
+def _push(coin: _Coin, forced_usd: float) -> None:
+    """Impact of all forced orders of the last minutes together: that of a hundred small ones is not a hundredfold.
+
+    ``sigma_day * sqrt(Q / V_day)`` with Q forgotten at the pace at which the impact is.
+    """
+    before = coin.forced_usd * 0.5 ** (1.0 / PricePath.IMPACT_HALF_LIFE_S)
+    coin.forced_usd = before + forced_usd
+    if forced_usd:
+        volume = coin.profile.daily_volume_usd
+        sizes = [copysign(sqrt(abs(usd) / volume), usd) for usd in (before, coin.forced_usd)]
+        coin.path.push_by(coin.path.sigma_day * (sizes[1] - sizes[0]))
 
 
 def _publish(plan: _Plan, slot_end_ms: int) -> SlotOf | None:

@@ -73,6 +73,10 @@ class PricePath:
         """Move the price at once and for good, as on news."""
         self._log_price += log_return
 
+    def push_by(self, log_return: float) -> None:
+        """Move the price for a while, as forced orders do: half of it is gone after five minutes."""
+        self._impact += log_return
+
     def push(self, signed_notional_usd: float, daily_volume_usd: float) -> None:
         """Market impact of a forced order: positive buys."""
         size = self.sigma_day * sqrt(abs(signed_notional_usd) / daily_volume_usd)
