@@ -10,7 +10,7 @@ import pytest
 
 from liqheat_ingest.mappers import VENUES, mapper_of
 from liqheat_ingest.mappers.hyperliquid import trade_accounts
-from liqheat_ingest.mappers.mapper import VenueMapper
+from liqheat_ingest.mappers.mapper import Format, Handler, VenueMapper
 from liqheat_ingest.raw import RawMessage, rest_channel, websocket_channel
 from liqheat_ingest.readings import Fact, Mapped, Market, Problem, Trade
 from venue_messages import AT_MS, BINANCE, BYBIT, HYPERLIQUID, MESSAGES, OKX, Message, prepared, raw
@@ -184,6 +184,30 @@ def test_thousands_of_a_coin_are_another_coin_where_the_venue_lists_both() -> No
     mapper.map(raw("binance", changed(BINANCE[0], change)))
     coins = {symbol: spec.market.coin for symbol, spec in mapper.instruments.listed().items()}
     assert coins == {"PEPEUSDT": "PEPE", "1000PEPEUSDT": "1000PEPE"}
+
+
+def test_each_date_has_its_format() -> None:
+    """The newest handler of a kind that was valid when the message was received, back and forth in time."""
+
+    def handler(name: str) -> Handler:
+        return Handler(name, lambda mapper, message, out: out.append(name))  # type: ignore[arg-type]
+
+    class Dated(VenueMapper):
+        venue = "binance"
+        formats = (
+            Format(0, {"a": handler("a of old"), "b": handler("b of old")}),
+            Format(1_000, {"a": handler("a of 1000")}),
+            Format(2_000, {"a": handler("a of 2000"), "c": handler("c of 2000")}),
+        )
+
+        def kind_of(self, raw: RawMessage) -> str | None:
+            return str(raw.data)
+
+    mapper = Dated()
+    cases = [(999, "a of old"), (1_000, "a of 1000"), (1_999, "a of 1000"), (2_000, "a of 2000"), (5, "a of old")]
+    assert [mapper.map(RawMessage("binance", "", at, "a")) for at, _ in cases] == [[name] for _, name in cases]
+    assert mapper.map(RawMessage("binance", "", 9_999, "b")) == ["b of old"]
+    assert only(mapper.map(RawMessage("binance", "", 1_500, "c"))).reason == "unknown-type"
 
 
 # ---- bad input: named and counted

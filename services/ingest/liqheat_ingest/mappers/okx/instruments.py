@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 #: ``instCategory`` of coins; others are stocks, metals, currencies, with names that elsewhere are coins.
 CRYPTO = 1
+_NOT_OPEN_YET = frozenset({"preopen", "test"})
 _NO_SWAPS = frozenset({"SPOT", "MARGIN", "FUTURES", "OPTION"})
 _DOLLARS = frozenset({"USD", "USDT", "USDC", "USDG"})
 _INVERSE = {"linear": "", "inverse": "inverse"}
@@ -34,6 +35,8 @@ def instruments(mapper: OkxMapper, raw: RawMessage, out: list[Mapped]) -> None:
         if has(entry, "instCategory") and whole(entry["instCategory"], "instCategory") != CRYPTO:
             mapper.instruments.rule_out(symbol, "no swap on a coin")
             return None
+        if text(entry, "state") in _NOT_OPEN_YET and not has(entry, "ctVal"):
+            return None  # announced, its contract is not decided
         parts = symbol.split("-")
         if len(parts) != 3 or parts[2] != "SWAP":
             raise BadMessage("invalid-field", f"no name of a swap: {symbol!r}")
