@@ -14,14 +14,14 @@ from liqheat_ingest.margin_tables import MarginTable, tiers
 
 
 @cache
-def binance_tables(coin: str, quote: str) -> tuple[MarginTable, ...]:
+def tables_of(coin: str, quote: str) -> tuple[MarginTable, ...]:
     """Tables of a market, the oldest first; one without a date holds for all times before the next.
 
     Examples
     --------
-    >>> [table.tiers[0].max_leverage for table in binance_tables("BTC", "USDT")][-1]
+    >>> [table.tiers[0].max_leverage for table in tables_of("BTC", "USDT")][-1]
     150
-    >>> binance_tables("NOSUCHCOIN", "USDT")
+    >>> tables_of("NOSUCHCOIN", "USDT")
     ()
     """
     numbers = _numbers().get((coin, quote), [])

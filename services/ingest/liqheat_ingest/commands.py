@@ -101,7 +101,6 @@ class Record(Command):
         import asyncio
 
         from liqheat_ingest.readings import SourceError
-        from liqheat_ingest.record_run import record
         from liqheat_ingest.recording import RecordingFailed, RecordingWriter
         from liqheat_ingest.settings import IngestSettings
         from liqheat_shared.settings import load_settings
@@ -112,6 +111,8 @@ class Record(Command):
             writer = RecordingWriter(
                 options.out, max_file_bytes=options.max_file_mb << 20, max_total_bytes=options.max_total_mb << 20
             )
+            from liqheat_ingest.record_run import record  # ccxt takes seconds to load: only when there is a folder
+
             recorded = asyncio.run(record(settings, writer, for_s, _say))
         except (RecordingFailed, SourceError) as error:
             _say(f"liqheat record: {error}")

@@ -119,9 +119,9 @@ def margin_table(
             return MarginTable(known, 0, _HYPERLIQUID_RULE)
         return MarginTable(_HYPERLIQUID_ASSUMED, 0, f"assumption: greatest leverage 10; {_HYPERLIQUID_RULE}")
     if venue == "binance" and not is_inverse:
-        from liqheat_ingest.binance_margin_data import binance_tables
+        from liqheat_ingest.binance_margin_data import tables_of
 
-        at = [t for t in binance_tables(coin, quote) if time_ms is None or t.valid_from_ms <= time_ms]
+        at = [t for t in tables_of(coin, quote) if time_ms is None or t.valid_from_ms <= time_ms]
         if at:
             return at[-1]
     return MarginTable(_GENERIC, 0, _GENERIC_SOURCE)
