@@ -78,6 +78,8 @@ class ScoreBook:
             return len(self.days) - 1
         if self.days:
             self.calibration *= 0.5 ** ((day - self.days[-1]) / HALF_LIFE_DAYS)
+            # A day that is over changes no more: single precision is enough for it, and half the bytes in a checkpoint.
+            self.sums[len(self.days) - 1] = self.sums[len(self.days) - 1].astype(np.float32)
         if len(self.days) == DAYS:
             self.days.pop(0)
             self.sums[:-1] = self.sums[1:]
