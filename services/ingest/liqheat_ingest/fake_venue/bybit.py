@@ -59,7 +59,8 @@ class BybitServer(VenueServer):
             connection.reply(orjson.dumps(self._status(connection, False, "error:invalid json", "", "")))
             return
         op, request_id = message.get("op"), str(message.get("req_id", ""))
-        topics = message.get("args") or []
+        asked = message.get("args")
+        topics = asked if isinstance(asked, list) else []
         if op == "ping":
             reply = self._status(connection, True, "pong", request_id, "ping")
         elif op == "subscribe":

@@ -73,10 +73,11 @@ class HyperliquidRest:
             return 2
         if kind != "candleSnapshot":
             return 20
-        asked = question.get("req") or {}
+        asked = question.get("req")
+        if not isinstance(asked, dict):
+            raise _not_understood()
         length_ms = INTERVALS_MS.get(str(asked.get("interval")), 60_000)
-        now_ms = self._server.now_ms
-        span_ms = (asked.get("endTime") or now_ms) - (asked.get("startTime") or 0)
+        span_ms = _time(asked, "endTime", self._server.now_ms) - _time(asked, "startTime", 0)
         return 20 + int(min(MAX_CANDLES, max(0, span_ms) // length_ms)) // 60
 
     def _market(self, question: dict[str, Any]) -> FakeInstrument:
