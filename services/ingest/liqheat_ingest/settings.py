@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from pydantic import AfterValidator, Field
 
 from liqheat_ingest.batcher import BATCH_MS_CHOICES
+from liqheat_ingest.mappers import VENUES
 from liqheat_shared.settings import ServiceSettings
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def _divides_a_second(value: int) -> int:
     return value
 
 
-_VENUE = "binance|bybit|okx|hyperliquid"
+_VENUE = "|".join(VENUES)
 _ENDPOINT = re.compile(rf"({_VENUE})=(https?://[A-Za-z0-9.:\[\]-]+(?:/[A-Za-z0-9._/-]*)?)")
 
 
