@@ -71,37 +71,46 @@ async def instruments(venue: str, address: str) -> list[tuple[str, Any]]:
     return found
 
 
-async def listen(venue: str) -> tuple[FakeVenueProcess, list[Any]]:
-    """All that the mapper says of some seconds of a falling, then rising market."""
-    mapper, mapped = mapper_of(venue), []
-    async with serving(venues=(venue,)) as fake:
-        for channel, answer in await instruments(venue, fake.addresses[venue]):
-            mapped += mapper.map(RawMessage(venue, channel, fake.world.now_ms, answer))
-        async with AsyncExitStack() as stack:
-            sockets = []
+async def listen() -> tuple[FakeVenueProcess, dict[str, list[Any]]]:
+    """All that the mappers say of some seconds of a falling, then rising market."""
+    mapped: dict[str, list[Any]] = {venue: [] for venue in SYMBOLS}
+    async with serving() as fake, AsyncExitStack() as stack:
+        mappers = {venue: mapper_of(venue) for venue in SYMBOLS}
+        sockets = []
+        for venue, address in fake.addresses.items():
+            if venue not in SYMBOLS:
+                continue
+            for channel, answer in await instruments(venue, address):
+                mapped[venue] += mappers[venue].map(RawMessage(venue, channel, fake.world.now_ms, answer))
             for path, message in SOCKETS[venue]:
                 wanted = [s for s in SYMBOLS[venue] if "inverse" not in path or s == "BTCUSD"]
                 wanted = [s for s in wanted if "linear" not in path or s != "BTCUSD"]
                 messages = [message(symbol) for symbol in wanted]
-                socket = await stack.enter_async_context(connected(fake.addresses[venue], path, *messages))
-                sockets.append((path, socket))
-            await until(lambda: all(len(socket.messages) > 5 for _, socket in sockets))
-            for percent in (-6, 13):
-                for coin in ("BTC", "PEPE"):
-                    await control(fake, {"action": "shock", "coin": coin, "percent": percent})
-                end_ms = fake.world.now_ms + 2_300
-                await until(lambda end_ms=end_ms: fake.world.now_ms > end_ms)
-            for path, socket in sockets:
-                for data in socket.messages:
-                    if isinstance(data, dict):
-                        mapped += mapper.map(RawMessage(venue, f"ws:{path}", fake.world.now_ms, data))
+                sockets.append((venue, path, await stack.enter_async_context(connected(address, path, *messages))))
+        await until(lambda: all(len(socket.messages) > 5 for _, _, socket in sockets))
+        for percent in (-6, 13):
+            for coin in ("BTC", "PEPE"):
+                await control(fake, {"action": "shock", "coin": coin, "percent": percent})
+            end_ms = fake.world.now_ms + 2_300
+            await until(lambda end_ms=end_ms: fake.world.now_ms > end_ms)
+        for venue, path, socket in sockets:
+            for data in socket.messages:
+                if isinstance(data, dict):
+                    mapped[venue] += mappers[venue].map(RawMessage(venue, f"ws:{path}", fake.world.now_ms, data))
     return fake, mapped
 
 
-@pytest.fixture(scope="module", params=SYMBOLS)
-def heard(request: pytest.FixtureRequest) -> tuple[str, FakeVenueProcess, list[Any]]:
-    fake, mapped = asyncio.run(listen(request.param))
-    return request.param, fake, mapped
+@pytest.fixture(scope="module")
+def everything() -> tuple[FakeVenueProcess, dict[str, list[Any]]]:
+    return asyncio.run(listen())
+
+
+@pytest.fixture(params=SYMBOLS)
+def heard(
+    request: pytest.FixtureRequest, everything: tuple[FakeVenueProcess, dict[str, list[Any]]]
+) -> tuple[str, FakeVenueProcess, list[Any]]:
+    fake, mapped = everything
+    return request.param, fake, mapped[request.param]
 
 
 def instrument(fake: FakeVenueProcess, venue: str, market: Any) -> FakeInstrument:
