@@ -13,6 +13,7 @@ from liqheat_ingest.mappers.hyperliquid import trade_accounts
 from liqheat_ingest.mappers.mapper import Format, Handler, VenueMapper
 from liqheat_ingest.raw import RawMessage, rest_channel, websocket_channel
 from liqheat_ingest.readings import Fact, Mapped, Market, Problem, Trade
+from liqheat_ingest.sources.live.trade_numbers import TradeNumbers
 from venue_messages import AT_MS, BINANCE, BYBIT, HYPERLIQUID, MESSAGES, OKX, Message, prepared, raw
 
 LINEAR, INVERSE = "ws:/v5/public/linear", "ws:/v5/public/inverse"
@@ -77,6 +78,23 @@ def test_okx_tells_several_liquidations_in_one_entry_and_counts_contracts() -> N
     facts = prepared("okx").map(raw("okx", named(OKX, "liquidation-orders")))
     assert [fact.fields["quantity_base"] for fact in facts if isinstance(fact, Fact)] == pytest.approx([0.13, 0.07])
     assert {fact.fields["feed_completeness"] for fact in facts if isinstance(fact, Fact)} == {"partial"}
+
+
+def test_trades_that_okx_packs_under_one_number_are_no_hole() -> None:
+    numbers = TradeNumbers(counts=True)
+
+    def heard(number: str, count: str | None) -> None:
+        entry = {"tradeId": number} if count is None else {"tradeId": number, "count": count}
+        message = changed(named(OKX, "'trades'"), lambda data: data["data"][0].update(entry))
+        if count is None:
+            del message[1]["data"][0]["count"]
+        assert numbers.admit(only(prepared("okx").map(raw("okx", message))))
+
+    heard("10", None)
+    heard("13", "3")
+    assert numbers.take_holes() == []
+    heard("20", "2")
+    assert [(hole.first, hole.last, hole.missing) for hole in numbers.take_holes()] == [(14, 18, 5)]
 
 
 def test_a_swap_of_okx_before_its_instrument_is_refused_and_not_taken_for_coins() -> None:
