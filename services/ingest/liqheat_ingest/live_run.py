@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections import deque
 from collections.abc import Callable
 
+from liqheat_ingest.message import Message
 from liqheat_ingest.pacing import Pacer
 from liqheat_ingest.run import IngestRun
 from liqheat_ingest.settings import IngestSettings
@@ -15,6 +18,8 @@ from liqheat_shared.metrics import Metrics
 
 #: Messages between two turns of the event loop while they are handed to the producer.
 MESSAGES_A_TURN = 200
+#: Together shorter than what the shell waits for the end of the publishing.
+CLOSE_TIMEOUT_S, LAST_WORDS_TIMEOUT_S = 0.7, 1.0
 
 
 class LiveRun(IngestRun):
@@ -25,6 +30,7 @@ class LiveRun(IngestRun):
     ) -> None:
         super().__init__(settings, live, live.items(), Pacer(1.0), metrics, say)
         self.live = live
+        self._taken: deque[Message] = deque()
         self._flush_s = settings.ingest_live_flush_ms / 1000.0
         self._live_metrics = LiveMetrics(live, metrics) if metrics is not None else None
 
@@ -49,18 +55,29 @@ class LiveRun(IngestRun):
                         raise failure
         finally:
             starting.cancel()
-            await self.live.close()
-            # What was received is published, whoever ended us.
-            for message in self.live.outlet.finish():
-                await self.publisher.send(message)
-                self.progress.count(message)
-            await self.publisher.flush()
+            # What was received is published, whoever ended us, as far as Kafka takes it in time. What it does not take
+            # is the end of what this owner says, and the next one announces the time from there on.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                    await self.live.close()
+            self._taken.extend(self.live.outlet.finish())
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LAST_WORDS_TIMEOUT_S):
+                    await self._send()
 
     async def _send(self) -> None:
-        """Hand over what is complete, and let it go."""
-        for number, message in enumerate(self.live.outlet.take(), 1):
+        """Hand over what is complete, in order, and let it go.
+
+        Cancelled in the middle, it keeps what it did not hand over: a message must not overtake one before it.
+        """
+        self._taken.extend(self.live.outlet.take())
+        number = 0
+        while self._taken:
+            message = self._taken[0]
             await self.publisher.send(message)
+            self._taken.popleft()
             self.progress.count(message)
+            number += 1
             if number % MESSAGES_A_TURN == 0:
                 await self.publisher.flush()
                 await asyncio.sleep(0)

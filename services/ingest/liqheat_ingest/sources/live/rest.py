@@ -11,8 +11,8 @@ from typing import Any
 from liqheat_ingest.sources.live.rate_budget import RateBudget, Urgency
 from liqheat_ingest.sources.live.venues.feed import Request, VenueFeed
 
-#: HTTP status of "too many requests", of a ban (Binance), and of a ban or a forbidden country (Bybit).
-TOO_MANY, BANNED = 429, 418
+#: HTTP status of "too many requests"; that of a ban differs by venue.
+TOO_MANY = 429
 RETRY_AFTER_S = 1.0
 #: A call waits at most so long for its turn; whoever asked has given up by then.
 LONGEST_WAIT_S = 600.0
@@ -106,7 +106,7 @@ class Rest:
 
     def answered(self, status: int, headers: Mapping[str, str]) -> None:
         """Hear of an answer before ccxt judges it: the limits that the venue tells in its headers."""
-        if status in (TOO_MANY, BANNED):
+        if status in (TOO_MANY, self._feed.ban_status):
             self._refused("rest", status, headers.get("retry-after"))
             return
         used = headers.get("x-mbx-used-weight-1m")
@@ -128,8 +128,11 @@ class Rest:
             retry_after_s = None if retry_after is None else float(retry_after)
         except ValueError:
             retry_after_s = None
+        is_ban = status == self._feed.ban_status
+        if is_ban and retry_after_s is None:
+            retry_after_s = self._feed.ban_s
         self.counts.refusals += 1
         now_ms = self._now_ms()
-        pause_ms = self.budgets[limit].refused(now_ms, retry_after_s, is_ban=status == BANNED)
-        what = "banned this address" if status == BANNED else "refused a call"
+        pause_ms = self.budgets[limit].refused(now_ms, retry_after_s, is_ban=is_ban)
+        what = "banned this address" if is_ban else "refused a call"
         self._say(f"{self._feed.venue} {what} ({status}): no calls for {pause_ms / 1000:.0f} s")

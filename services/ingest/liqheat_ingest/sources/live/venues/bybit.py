@@ -42,6 +42,8 @@ class BybitFeed(VenueFeed):
     topics_per_connection = 400
     topics_per_request = 100
     requests_per_second = 4.0
+    #: "access too frequent": ten minutes, says the documentation; a forbidden country has the same status.
+    ban_status, ban_s = 403, 600.0
 
     def url(self, exchange: Any, address: str, number: int) -> str:
         return f"{exchange.implode_hostname(exchange.urls['api']['ws']['public'][address])}#{number}"

@@ -119,6 +119,10 @@ class VenueFeed:
         Subscription requests on one connection.
     longest_silence_ms : mapping
         By stream: no such stream of a market that trades is ever silent for longer.
+    ban_status : int
+        HTTP status by which the venue bans an address for a while.
+    ban_s : float
+        How long, where its answer does not say.
     counts_trades : bool
         Whether consecutive trades of a market have consecutive ids.
     """
@@ -132,6 +136,8 @@ class VenueFeed:
     topics_per_request: ClassVar[int]
     requests_per_second: ClassVar[float]
     longest_silence_ms: ClassVar[dict[str, int]] = {"ticker": 60_000}
+    ban_status: ClassVar[int] = 418
+    ban_s: ClassVar[float] = 120.0
     counts_trades: ClassVar[bool] = False
 
     # ---- WebSocket

@@ -1,0 +1,171 @@
+"""Parts of the live source that hold things: held events, the end of the log, files of history, the outlet's bound."""
+
+from __future__ import annotations
+
+import asyncio
+
+import orjson
+import pytest
+
+from liqheat_ingest.batcher import Batcher
+from liqheat_ingest.log_position import LogTail
+from liqheat_ingest.mappers import mapper_of
+from liqheat_ingest.readings import Fact, Market, Trade
+from liqheat_ingest.settings import IngestSettings
+from liqheat_ingest.sources.live.feed_watch import FeedWatch
+from liqheat_ingest.sources.live.outlet import Outlet
+from liqheat_ingest.sources.live.rest import Rest, RestFailed
+from liqheat_ingest.sources.live.trade_numbers import TradeNumbers
+from liqheat_ingest.sources.live.venue_intake import VenueIntake
+from liqheat_ingest.sources.live.venues import feed_of
+from liqheat_ingest.sources.vision_history import candles_of_folder
+
+BTC = Market("BTC", "binance", "BTC/USDT:USDT")
+T0 = 1_795_600_000_000
+
+
+def trade(number, at_ms=None):
+    at_ms = T0 + number if at_ms is None else at_ms
+    return Trade(at_ms, BTC, at_ms, 64_000.0, 1.0, "b", str(number))
+
+
+def intake(most_held=1_000, most_waiting=1_000):
+    outlet = Outlet(Batcher("simulated", 1, lambda coin: 100, lambda market: {}), most_waiting)
+    return VenueIntake(mapper_of("binance"), FeedWatch({}), outlet, TradeNumbers(counts=True), most_held)
+
+
+def published(venue_intake):
+    return [(message.type, orjson.loads(message.value)) for message in venue_intake.outlet.finish()]
+
+
+def test_what_is_held_comes_after_the_history_and_in_its_order():
+    venue = intake()
+    venue.hold(BTC)
+    venue._trades([trade(1), trade(2)])
+    venue._fact(Fact(T0 + 3, BTC, T0 + 3, "ticker", {"mark_price": 1.0}, "ticker"))
+    venue.add([Fact(T0 + 4, BTC, T0, "candle", {}, None)])
+    venue.release(BTC, T0 + 5, keep=lambda item: item.event_time_ms > T0 + 1)
+    assert [kind for kind, _ in published(venue)] == ["instrument", "candle", "trades", "ticker"]
+    assert venue.held_items == 0
+
+
+def test_what_can_not_be_held_is_dropped_counted_and_announced():
+    venue = intake(most_held=10)
+    venue.hold(BTC)
+    venue._trades([trade(number) for number in range(25)])
+    assert venue.held_items == 10
+    venue.release(BTC, T0 + 100)
+    events = published(venue)
+    resumed = [event for kind, event in events if kind == "feed-resumed"]
+    assert [event["missed_trades"] for event in resumed] == [15]
+    trades = [identity for kind, event in events if kind == "trades" for identity in event["trade_id"]]
+    assert trades == [str(number) for number in range(15, 25)]
+
+
+def test_a_hole_on_a_standing_connection_is_announced_with_its_size():
+    venue = intake()
+    venue._trades([trade(1), trade(5)])
+    events = published(venue)
+    assert sorted(kind for kind, _ in events) == ["feed-interrupted", "feed-resumed", "instrument", "trades"]
+    [resumed] = [event for kind, event in events if kind == "feed-resumed"]
+    assert (resumed["missed_trades"], resumed["from_ms"], resumed["stream"]) == (3, T0 + 1, "trades")
+    assert venue.missed_trades == 3
+
+
+def test_a_full_outlet_says_so_until_it_is_emptied():
+    async def run():
+        venue = intake(most_waiting=100)
+        for number in range(100):
+            venue.add([Fact(T0 + number, BTC, T0, "candle", {}, None)])
+        outlet = venue.outlet
+        assert outlet.is_full()
+        waiting = asyncio.create_task(outlet.room())
+        await asyncio.sleep(0.05)
+        assert not waiting.done()
+        assert len(outlet.take()) == 101
+        await asyncio.wait_for(waiting, 5)
+        assert outlet.full_s > 0
+
+    asyncio.run(run())
+
+
+def test_the_end_of_the_log_says_where_to_go_on():
+    tail = LogTail()
+    market = {"coin": "BTC", "venue": "binance", "symbol": "BTC/USDT:USDT"}
+    for event in (
+        {"type": "trades", "event_time_ms": 50, "ingest_epoch": 3, "trade_id": ["7", "8"], **market},
+        {"type": "ticker", "event_time_ms": 70, "ingest_epoch": 4, **market},
+        {"type": "heartbeat", "event_time_ms": 99, "ingest_epoch": 4, **market},
+        {"type": "ticker", "event_time_ms": "x", "ingest_epoch": 4, **market},
+    ):
+        tail.note(orjson.dumps(event))
+    tail.note(b"not json")
+    assert (tail.epoch, tail.known_until_ms) == (4, {BTC: 70})
+    assert (list(tail.last_trades[BTC].ids), tail.last_trades[BTC].last_ms) == (["7", "8"], 50)
+
+    numbers = TradeNumbers(counts=True)
+    numbers.resume(BTC, ["7", "8"], 50)
+    assert (numbers.last_id(BTC), numbers.last_ms(BTC)) == ("8", 50)
+    assert [numbers.admit(trade(n)) for n in (8, 9)] == [False, True]
+    assert numbers.take_holes() == []
+
+
+def test_long_history_comes_from_a_folder_of_files(tmp_path):
+    ratios = "count_toptrader_long_short_ratio,sum_toptrader_long_short_ratio,count_long_short_ratio"
+    header = f"create_time,symbol,sum_open_interest,sum_open_interest_value,{ratios},sum_taker_long_short_vol_ratio\n"
+    rows = "".join(f"2025-12-01 00:{m:02}:00,BTCUSDT,90000.0,8100000000.0,,,,\n" for m in (5, 10, 15, 20))
+    (tmp_path / "BTCUSDT-metrics-2025-12-01.csv").write_text(header + rows)
+    start_ms = 1_764_547_200_000
+    found = candles_of_folder(tmp_path, BTC, start_ms, start_ms + 15 * 60_000)
+    assert [fact.fields["open_time_ms"] - start_ms for fact in found] == [0, 300_000, 600_000]
+    assert found[0].fields["open_interest_base"] == 90_000.0
+    assert candles_of_folder(tmp_path / "absent", BTC, 0, 1) == []
+
+
+class Refusing:
+    """An exchange that answers with a status, as ccxt's raises."""
+
+    def __init__(self, rest, status, headers):
+        self._rest, self._status, self._headers = rest, status, headers
+
+    async def request(self, *_):
+        from ccxt.base.errors import DDoSProtection
+
+        self._rest.answered(self._status, self._headers)
+        raise DDoSProtection("too fast")
+
+
+@pytest.mark.parametrize(
+    ("venue", "status", "headers", "banned_s", "paused_s"),
+    [
+        ("binance", 429, {"retry-after": "7"}, 0, 7),
+        ("binance", 418, {"retry-after": "90"}, 90, 90),
+        ("binance", 418, {}, 120, 120),
+        ("bybit", 403, {}, 600, 600),
+        ("okx", 429, {"retry-after": "soon"}, 0, 1),
+    ],
+)
+def test_refusals_pause_the_venue_and_bans_are_known_with_their_end(venue, status, headers, banned_s, paused_s):
+    said = []
+    rest = Rest(feed_of(venue), lambda: T0, said.append)
+    rest.use(Refusing(rest, status, headers))
+    with pytest.raises(RestFailed, match="too fast"):
+        asyncio.run(rest.call(feed_of(venue).server_time()))
+    assert rest.banned_until_ms == (T0 + banned_s * 1000 if banned_s else 0)
+    assert rest.budgets["rest"].paused_until_ms == T0 + paused_s * 1000
+    assert rest.counts.refusals == 1
+    assert len(said) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ingest_live_coins", "bitcoin"),
+        ("ingest_live_shard", "2/2"),
+        ("ingest_live_venues", "mtgox"),
+        ("ingest_live_endpoints", "bybit=ftp://x"),
+    ],
+)
+def test_bad_settings_are_refused(name, value):
+    with pytest.raises(ValueError, match=name):
+        IngestSettings(**{name: value})
