@@ -114,8 +114,8 @@ class IngestSettings(ServiceSettings):
     ingest_live_flush_ms: int = Field(default=20, ge=1, le=1_000, description="Longest wait before a batch leaves.")
     ingest_backfill_hours: float = Field(default=24.0, ge=0, le=72, description="Candles of five minutes.")
     ingest_backfill_days: float = Field(default=30.0, ge=0, le=400, description="Candles of an hour before them.")
-    ingest_backfill_deadline_s: float = Field(
-        default=8.0, ge=1, le=600, description="A coin waits so long for the slowest of its venues."
+    ingest_backfill_patience_s: float = Field(
+        default=2.0, ge=0, le=600, description="With one venue's history in, a coin waits so long for the others."
     )
     ingest_vision_folder: Path | None = Field(default=None, description="Binance Vision files of earlier days.")
 
@@ -133,7 +133,7 @@ class IngestSettings(ServiceSettings):
             major_coins=frozenset(self.ingest_major_coins.split(",")),
             fine_hours=self.ingest_backfill_hours,
             coarse_days=self.ingest_backfill_days,
-            backfill_deadline_s=self.ingest_backfill_deadline_s,
+            backfill_patience_s=self.ingest_backfill_patience_s,
             vision_folder=self.ingest_vision_folder,
             books_per_venue=self.ingest_live_books,
             accounts=self.ingest_live_accounts,

@@ -103,7 +103,8 @@ class ColdStart:
     async def _coin(self, coin: str, wanted: list[Wanted]) -> None:
         """The history of a coin's markets together; whoever is late comes alone."""
         tasks = {self._start(self._history(entry)): entry for entry in wanted}
-        done, late = await asyncio.wait(tasks, timeout=self._options.backfill_deadline_s)
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        done, late = await asyncio.wait(tasks, timeout=self._options.backfill_patience_s)
         self._take(coin, [(tasks[task], task) for task in tasks if task in done])
         while late:
             done, late = await asyncio.wait(late, return_when=asyncio.FIRST_COMPLETED)

@@ -34,7 +34,7 @@ class LiveOptions:
     major_coins: frozenset[str] = frozenset({"BTC", "ETH", "SOL"})
     fine_hours: float = 24.0
     coarse_days: float = 30.0
-    backfill_deadline_s: float = 8.0
+    backfill_patience_s: float = 2.0
     vision_folder: Path | None = None
     books_per_venue: int = 10
     accounts: int = 500
