@@ -165,7 +165,8 @@ class Publisher:
         while self.in_flight >= limit and self._failure is None:
             self._room.clear()
             try:
-                await asyncio.wait_for(self._room.wait(), timeout_s)
+                async with asyncio.timeout(timeout_s):  # wait_for may lose a cancellation
+                    await self._room.wait()
             except TimeoutError:
                 raise DeliveryFailed(
                     f"nothing was acknowledged for {timeout_s:g} s, {self.in_flight} messages are undelivered"
