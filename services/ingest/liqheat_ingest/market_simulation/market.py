@@ -69,6 +69,10 @@ class MarketStep(NamedTuple):
     background_bought_lots: int
 
 
+#: Absolute bins and USD, one of each a position.
+BinnedUsd = tuple[NDArray[np.int64], NDArray[np.float64]]
+
+
 class TrueDensity(NamedTuple):
     """The true liquidation map: USD that would be liquidated in each bin, at the price of liquidation.
 
@@ -78,6 +82,18 @@ class TrueDensity(NamedTuple):
     first_bin: int
     long_usd: NDArray[np.float64]
     short_usd: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, longs: BinnedUsd, shorts: BinnedUsd) -> TrueDensity:
+        """From the bin and the USD of each position."""
+        bins = np.concatenate([longs[0], shorts[0]])
+        if len(bins) == 0:
+            return cls(0, np.zeros(0), np.zeros(0))
+        first, size = int(bins.min()), int(bins.max() - bins.min()) + 1
+        long_usd, short_usd = (
+            np.bincount(k - first, weights=usd, minlength=size).astype(np.float64) for k, usd in (longs, shorts)
+        )
+        return cls(first, long_usd, short_usd)
 
 
 class SimulatedMarket:
@@ -120,16 +136,12 @@ class SimulatedMarket:
         self._positions_per_side = positions_per_side
         self._random = random
         lot_size = coin.lot_size_base if inverse_lot_usd is None else inverse_lot_usd
-        rule: LiquidationPrice = isolated_liquidation_price
-        if inverse_lot_usd is not None:
-            rule = isolated_inverse_liquidation_price
-        self.longs = PositionBook(+1, lot_size, tiers, rule)
-        self.shorts = PositionBook(-1, lot_size, tiers, rule)
+        self.longs, self.shorts = self._books(lot_size, tiers)
         self.longs.tiers_by_size = self.shorts.tiers_by_size = tiers_by_size
         self.mark_price = coin.price
         self.funding_rate = 0.0001
         self._basis = 0.0
-        mix = np.array(LEVERAGE_MIX)
+        mix = self._mix()
         self._leverages = np.minimum(mix[:, 0], tiers[0].max_leverage)
         self._leverage_edges = np.cumsum(mix[:, 1]) / mix[:, 1].sum()
         self._target_lots = int(self._lots_of(coin.open_interest_usd * venue.share, coin.price))
@@ -137,6 +149,18 @@ class SimulatedMarket:
             self._open_first_positions()
         else:
             self._open_given_positions(*first_positions)
+
+    def _books(self, lot_size: float, tiers: tuple[Tier, ...]) -> tuple[PositionBook, PositionBook]:
+        rule: LiquidationPrice = isolated_liquidation_price
+        if self.inverse_lot_usd is not None:
+            rule = isolated_inverse_liquidation_price
+        return PositionBook(+1, lot_size, tiers, rule), PositionBook(-1, lot_size, tiers, rule)
+
+    def _position_life_s(self) -> float:
+        return POSITION_LIFE_S
+
+    def _mix(self) -> NDArray[np.float64]:
+        return np.array(LEVERAGE_MIX)
 
     @property
     def open_interest_lots(self) -> int:
@@ -172,6 +196,7 @@ class SimulatedMarket:
         self._move_mark(index_price, seconds)
         change = self.mark_price / before - 1.0
         prints: list[Print] = []
+        self._before_liquidation(prints)
         liquidated = self._liquidate(prints)
         self._turn_over(seconds, prints)
         self._grow(seconds, prints)
@@ -189,14 +214,7 @@ class SimulatedMarket:
             else:
                 usd = np.asarray(book.lots[some] * self.inverse_lot_usd, dtype=np.float64)
             columns.append((np.floor(np.log(prices[some]) / BIN_WIDTH).astype(np.int64), usd))
-        bins = np.concatenate([columns[0][0], columns[1][0]])
-        if len(bins) == 0:
-            return TrueDensity(0, np.zeros(0), np.zeros(0))
-        first, size = int(bins.min()), int(bins.max() - bins.min()) + 1
-        long_usd, short_usd = (
-            np.bincount(k - first, weights=usd, minlength=size).astype(np.float64) for k, usd in columns
-        )
-        return TrueDensity(first, long_usd, short_usd)
+        return TrueDensity.of(columns[0], columns[1])
 
     def _move_mark(self, index_price: float, seconds: float) -> None:
         decay = exp(-seconds / 600.0)
@@ -206,6 +224,9 @@ class SimulatedMarket:
         self.mark_price = round(max(tick, round(index_price * (1.0 + self._basis) / tick) * tick), 10)
         share = min(1.0, seconds / FUNDING_INTERVAL_S)
         self.funding_rate += share * (0.0001 + self._basis - self.funding_rate)
+
+    def _before_liquidation(self, prints: list[Print]) -> None:
+        """What happens at the new mark before positions are liquidated: nothing here."""
 
     def _liquidate(self, prints: list[Print]) -> list[Liquidated]:
         """Liquidated lots are taken over, half by new positions and half by the other side taking profit."""
@@ -221,7 +242,7 @@ class SimulatedMarket:
     def _turn_over(self, seconds: float, prints: list[Print]) -> None:
         """Positions change hands: the open interest stays, the entry and the leverage are new."""
         for book in (self.longs, self.shorts):
-            for _ in range(self._random.poisson(book.count * seconds / POSITION_LIFE_S)):
+            for _ in range(self._random.poisson(book.count * seconds / self._position_life_s())):
                 lots = book.close_one(self._random)
                 if book.count > 2 * self._positions_per_side:  # many small rests have piled up
                     lots += book.close_one(self._random)
@@ -231,7 +252,7 @@ class SimulatedMarket:
 
     def _grow(self, seconds: float, prints: list[Print]) -> None:
         """Both sides open or both close, with a pull towards the usual open interest."""
-        for _ in range(self._random.poisson(self._positions_per_side * seconds / POSITION_LIFE_S)):
+        for _ in range(self._random.poisson(self._positions_per_side * seconds / self._position_life_s())):
             size = self._target_lots / self._positions_per_side * self._random.lognormal(-0.5, 1.0)
             lots = max(1, int(size))
             gap = 1.0 - self.open_interest_lots / self._target_lots

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from math import inf
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +45,9 @@ class PositionBook:
     liquidation_price : callable
         The venue's rule; a linear contract's by default. An inverse one takes the size, and the lots, in USD.
     """
+
+    #: Attributes with one value a position.
+    COLUMNS: ClassVar[tuple[str, ...]] = ("_lots", "_entry", "_leverage", "_liquidation", "_account")
 
     def __init__(
         self,
@@ -103,7 +106,7 @@ class PositionBook:
         if lots <= 0:
             return None
         if self.count == len(self._lots):
-            for name in ("_lots", "_entry", "_leverage", "_liquidation", "_account"):
+            for name in self.COLUMNS:
                 column = getattr(self, name)
                 setattr(self, name, np.concatenate([column, np.zeros_like(column)]))
         if self.limits_leverage:
@@ -192,7 +195,8 @@ class PositionBook:
     def _remove(self, i: int) -> int:
         lots = int(self._lots[i])
         last = self.count - 1
-        for column in (self._lots, self._entry, self._leverage, self._liquidation, self._account):
+        for name in self.COLUMNS:
+            column = getattr(self, name)
             column[i] = column[last]
         self.count = last
         self.total_lots -= lots
