@@ -18,7 +18,6 @@ from liqheat_estimator.core.learning.filter import ReportedFilter
 from liqheat_estimator.core.learning.frozen import FrozenMap
 from liqheat_estimator.core.learning.prior import uninformed_prior
 from liqheat_estimator.core.learning.structure import DIFFUSE_BANDS, FEATURES, Z_COUNT
-from liqheat_estimator.core.market_state import MAX_LOG_WEIGHT, MIN_LEARNED_HOURS
 from liqheat_estimator.core.parameters import DAY_MS, HOUR_MS, LONG, SHORT
 from liqheat_shared.folding import Emission
 
@@ -131,18 +130,16 @@ def test_known_weights_are_learned_back(seed: int) -> None:
 def test_the_map_follows_what_was_learned_and_keeps_its_total() -> None:
     fold, state, _ = start(cadence_ms=60_000)
     hours = Hours(5)
-    feed(fold, state, hours.walk(MIN_LEARNED_HOURS - 1))
+    feed(fold, state, hours.walk(50))
     market = state.markets[MARKET]
-    assert market.layer_weights() is None
-    feed(fold, state, hours.walk(30))
     weights = market.layer_weights()
     assert weights is not None
     assert market.map is not None
-    assert market.learning.filter is not None
-    learned = market.learning.filter.learned_logs(len(fold.parameters.leverages))
-    assert np.abs(learned).max() > 0.01
+    assert market.learning.evidence is not None
+    learned = market.learning.evidence.weights()
+    assert np.abs(np.log(learned)).max() > 0.01
     for side in (LONG, SHORT):
-        ratios = np.log(weights[side]) - np.clip(learned, -MAX_LOG_WEIGHT, MAX_LOG_WEIGHT)
+        ratios = weights[side] / learned
         assert ratios == pytest.approx(np.full(len(learned), ratios[0]))
         assert (weights[side] * market.map.total[side]).sum() == pytest.approx(market.map.standing(side))
     shown = market.map.density(weights).sum(axis=1) + (market.map.tail_mass * market.map.scale * weights).sum(axis=1)

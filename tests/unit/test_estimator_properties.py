@@ -177,18 +177,19 @@ def test_deposit_equals_the_slow_oracle(seed: int, width: int, away: int, scroll
     expected: dict[tuple[int, int, int], float] = {}
     for side in (LONG, SHORT):
         for layer in range(LAYER_COUNT):
+            near, far = band_of(np.abs(shifts[side]), layer)
             cells: dict[int, float] = {}
             for step, share in enumerate(profile):
-                reached = first + step + offset + shifts[side, layer]
-                base = math.floor(reached)
-                far = reached - base
-                for place, part in ((base, share * (1 - far)), (base + 1, share * far)):
+                entry = first + step + 0.5 + offset
+                low, high = (entry - far, entry - near) if side == LONG else (entry + near, entry + far)
+                for place in range(math.floor(low), math.floor(high) + 1):
+                    covered = min(high, place + 1) - max(low, place)
                     if (place <= mark_bin) if side == LONG else (place >= mark_bin):
-                        cells[place] = cells.get(place, 0.0) + part
+                        cells[place] = cells.get(place, 0.0) + share * covered / (far - near)
             total = sum(cells.values())
             if total < 1e-6:
-                whole = math.floor(shifts[side, layer] + offset)
-                cells, total = {mark_bin + (min(whole, -1) if side == LONG else max(whole, 1)): 1.0}, 1.0
+                whole = max(math.floor(near), 1)
+                cells, total = {mark_bin + (-whole if side == LONG else whole): 1.0}, 1.0
             for place, part in cells.items():
                 expected[side, layer, place] = amounts[side, layer] * part / total
     true_mass = positions.mass * positions.scale[:, :, None]
@@ -196,8 +197,36 @@ def test_deposit_equals_the_slow_oracle(seed: int, width: int, away: int, scroll
     for (side, layer, place), amount in expected.items():
         column = place - positions.first_bin
         if 0 <= column < WINDOW_BINS:
-            assert true_mass[side, layer, column] == pytest.approx(amount, rel=1e-9, abs=1e-12)
+            assert true_mass[side, layer, column] == pytest.approx(amount, rel=1e-6, abs=1e-6 * amounts.max())
     assert positions.total == pytest.approx(amounts)
+    assert (positions.mass >= 0.0).all()
+    recounted = (positions.mass.sum(axis=2) + positions.tail_mass) * positions.scale
+    assert recounted == pytest.approx(amounts, rel=1e-9)
+    tails = [(side, layer) for side, layer in np.argwhere(positions.tail_mass)]
+    for side, layer in tails:
+        beyond = [
+            (place, amount)
+            for (s, k, place), amount in expected.items()
+            if (s, k) == (side, layer) and not 0 <= place - positions.first_bin < WINDOW_BINS
+        ]
+        held = float(positions.tail_mass[side, layer] * positions.scale[side, layer])
+        assert held == pytest.approx(sum(amount for _, amount in beyond), rel=1e-6, abs=1e-6 * amounts.max())
+        if held > 1e-3 * amounts.max():
+            mean = sum(place * amount for place, amount in beyond) / sum(amount for _, amount in beyond)
+            moment, mass = float(positions.tail_moment[side, layer]), float(positions.tail_mass[side, layer])
+            assert moment / mass == pytest.approx(mean, abs=1.0)
+
+
+def band_of(distances: np.ndarray, layer: int) -> tuple[float, float]:
+    """A class reaches to the geometric means with its neighbours; at the ends as far as to the other side."""
+    here = float(distances[layer])
+    far = math.sqrt(here * distances[layer - 1]) if layer else None
+    near = math.sqrt(here * distances[layer + 1]) if layer + 1 < len(distances) else None
+    if far is None:
+        far = here * here / near  # type: ignore[operator]
+    if near is None:
+        near = here * here / far
+    return (near, far) if far - near >= 1.0 else (here - 0.5, here + 0.5)
 
 
 @settings(max_examples=40, deadline=None)

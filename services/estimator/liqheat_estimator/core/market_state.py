@@ -21,10 +21,6 @@ from liqheat_estimator.core.volume_profile import VolumeProfile
 from liqheat_shared.contracts.liquidation_grids import MarketState as MarketPhase
 from liqheat_shared.contracts.market_events import Instrument
 
-#: Hours that have to teach a market's filter before its map follows it, and the most that a layer is changed: e^2.
-MIN_LEARNED_HOURS = 24
-MAX_LOG_WEIGHT = 2.0
-
 
 @dataclass(slots=True)
 class Suspicion:
@@ -167,10 +163,10 @@ class MarketState:
         What venues reported has taught how much more, or less, of each layer's mass was really there than the prior
         expects. The map follows that, but keeps its total: how much of it is REPORTED is another number.
         """
-        reported = self.learning.filter
-        if self.map is None or reported is None or reported.hours < MIN_LEARNED_HOURS:
+        evidence = self.learning.evidence
+        if self.map is None or evidence is None:
             return None
-        learned = np.exp(np.clip(reported.learned_logs(self.map.scale.shape[1]), -MAX_LOG_WEIGHT, MAX_LOG_WEIGHT))
+        learned = evidence.weights()
         totals = self.map.total
         have, weighted = totals.sum(axis=1), (totals * learned).sum(axis=1)
         factors = np.divide(have, weighted, out=np.ones(2), where=weighted > 0)

@@ -50,9 +50,21 @@ class PositionMap:
         True mass of each layer, tail included.
     seed_share : ndarray, shape (2, layers)
         Part of each layer that stands for positions older than the data.
+    swept_usd : ndarray, shape (2, layers)
+        USD that sweeps have taken of each layer since somebody last took note and set it to zero.
     """
 
-    __slots__ = ("_priced", "first_bin", "mass", "scale", "seed_share", "tail_mass", "tail_moment", "total")
+    __slots__ = (
+        "_priced",
+        "first_bin",
+        "mass",
+        "scale",
+        "seed_share",
+        "swept_usd",
+        "tail_mass",
+        "tail_moment",
+        "total",
+    )
 
     def __init__(self, layers: int, mark_bin: int) -> None:
         self.first_bin = mark_bin - WINDOW_BINS // 2
@@ -62,6 +74,7 @@ class PositionMap:
         self.tail_moment: Floats = np.zeros((2, layers))
         self.total: Floats = np.zeros((2, layers))
         self.seed_share: Floats = np.zeros((2, layers))
+        self.swept_usd: Floats = np.zeros((2, layers))
         self._priced: tuple[int, Floats] | None = None
 
     def prices(self) -> Floats:
@@ -152,7 +165,16 @@ class PositionMap:
         start, end = max(first - self.first_bin, 0), min(last - self.first_bin + 1, WINDOW_BINS)
         if start < end:
             base, usd = kernels.consume_bins(
-                self.mass, self.scale, self.total, side, start, end, edge - self.first_bin, kept, self.prices()
+                self.mass,
+                self.scale,
+                self.total,
+                self.swept_usd,
+                side,
+                start,
+                end,
+                edge - self.first_bin,
+                kept,
+                self.prices(),
             )
         if first < self.first_bin or last >= self.first_bin + WINDOW_BINS:
             tail_base, tail_usd = self._consume_tails(side, low, high)

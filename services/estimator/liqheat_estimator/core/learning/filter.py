@@ -101,7 +101,3 @@ class ReportedFilter:
         units = self.calibration.expected_all(medians) if calibrated else medians
         amounts: Floats = units * frozen.unit_usd
         return amounts
-
-    def learned_logs(self, layers: int) -> Floats:
-        """How far the log weight of each layer has moved from the prior, shape (layers,)."""
-        return self.values[:layers] - self.prior_logs

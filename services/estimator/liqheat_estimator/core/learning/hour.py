@@ -15,6 +15,7 @@ from liqheat_estimator.core.bins import Floats
 from liqheat_estimator.core.learning.activity import STEP_MS, Activity, hour_of
 from liqheat_estimator.core.learning.filter import ReportedFilter
 from liqheat_estimator.core.learning.frozen import REACH_BINS, FrozenMap
+from liqheat_estimator.core.learning.layer_evidence import LayerEvidence
 from liqheat_estimator.core.learning.prior import Prior
 from liqheat_estimator.core.parameters import HOUR_MS, LONG, SHORT
 from liqheat_estimator.core.position_map import PositionMap
@@ -42,6 +43,8 @@ class HourlyLearning:
         Whether the liquidation feed was heard during all of the open hour, and of the hour before.
     filter : ReportedFilter or None
         None until the market has a liquidation feed.
+    evidence : LayerEvidence or None
+        None until the market has a liquidation feed.
     """
 
     activity: Activity = field(default_factory=Activity)
@@ -55,6 +58,7 @@ class HourlyLearning:
     last_watched: bool = False
     frozen: FrozenMap | None = None
     filter: ReportedFilter | None = None
+    evidence: LayerEvidence | None = None
 
     def see_price(self, price: float) -> None:
         """Extend the open hour's range by a mark."""
@@ -80,11 +84,21 @@ class HourlyLearning:
             self.hour = hour
         elif hour > self.hour:
             self.activity.sample(self.hour * STEPS_AN_HOUR, market.mark_price)
+            self._weigh(market)
             self._end_hour(prior, is_next=hour == self.hour + 1)
             ended, self.hour = self.hour, hour
             self._freeze(market, prior)
         self.activity.sample((time_ms - 1) // STEP_MS, market.mark_price)
         return ended
+
+    def _weigh(self, market: Situation) -> None:
+        """Hold what the hour swept of each layer against what was reported, if the feed was heard all the time."""
+        if market.map is None:
+            return
+        if self.evidence is not None and self.is_watched and market.open_interest_usd > 0:
+            observed = np.array(self.observed_usd)
+            self.evidence.learn(market.map.swept_usd / market.open_interest_usd, observed / market.open_interest_usd)
+        market.map.swept_usd[...] = 0.0
 
     def _end_hour(self, prior: Prior, *, is_next: bool) -> None:
         frozen = self.frozen
@@ -121,6 +135,8 @@ class HourlyLearning:
         self.is_watched = market.has_liquidations
         if self.is_watched and self.filter is None:
             self.filter = ReportedFilter.from_prior(prior)
+        if self.is_watched and self.evidence is None:
+            self.evidence = LayerEvidence.of(prior.layers)
         self.frozen = None
         if market.map is not None and market.open_interest_usd > 0:
             self.frozen = self.snapshot((self.hour - 1) * HOUR_MS, market, REACH_BINS)

@@ -12,6 +12,7 @@ from liqheat_estimator.core.learning.calibration import KnotCalibration
 from liqheat_estimator.core.learning.filter import ReportedFilter
 from liqheat_estimator.core.learning.frozen import FrozenMap
 from liqheat_estimator.core.learning.hour import HourlyLearning
+from liqheat_estimator.core.learning.layer_evidence import LayerEvidence
 from liqheat_estimator.core.ledger import Ledger
 from liqheat_estimator.core.market_state import MarketState, Suspicion
 from liqheat_estimator.core.measured_positions import MeasuredPosition, MeasuredPositions
@@ -44,8 +45,10 @@ MARKET_FIELDS = (
 )
 LEDGER_FIELDS = ("deposited_base", "consumed_base", "closed_base", "consumed_usd")
 SUSPICION_FIELDS = ("count", "first_ms", "low", "high")
-MAP_ARRAYS = ("scale", "tail_mass", "tail_moment", "total", "seed_share")
+MAP_ARRAYS = ("scale", "tail_mass", "tail_moment", "total", "seed_share", "swept_usd")
 ACTIVITY_FIELDS = ("step", "price", "sums", "weights", "ranges")
+EVIDENCE_ARRAYS = ("information", "explained", "values")
+EVIDENCE_FIELDS = ("reported", "swept")
 LEARNING_FIELDS = ("hour", "observed_usd", "last_observed_usd", "is_watched", "last_watched")
 
 
@@ -107,6 +110,8 @@ def _load_map(header: Header, arrays: ArrayReader) -> PositionMap:
     positions.first_bin = header["first_bin"]
     positions.mass = arrays.take(header["mass"])
     for name in MAP_ARRAYS:
+        if name == "swept_usd" and name not in header:  # a state from before sweeps were held against reports
+            continue
         setattr(positions, name, np.array(header[name], dtype=np.float64))
     return positions
 
@@ -115,13 +120,14 @@ def _load_map(header: Header, arrays: ArrayReader) -> PositionMap:
 
 
 def _dump_learning(learning: HourlyLearning, arrays: ArrayWriter) -> Header:
-    frozen, reported = learning.frozen, learning.filter
+    frozen, reported, evidence = learning.frozen, learning.filter, learning.evidence
     return plain(learning, LEARNING_FIELDS) | {
         "range": _finite_range(learning.low, learning.high),
         "last_range": _finite_range(*learning.last_range),
         "activity": plain(learning.activity, ACTIVITY_FIELDS),
         "frozen": None if frozen is None else _dump_frozen(frozen, arrays),
         "filter": None if reported is None else _dump_filter(reported, arrays),
+        "evidence": None if evidence is None else _dump_evidence(evidence),
     }
 
 
@@ -142,7 +148,19 @@ def _load_learning(header: Header, arrays: ArrayReader) -> HourlyLearning:
     learning.last_range = _range_of(header["last_range"])
     learning.frozen = None if header["frozen"] is None else _load_frozen(header["frozen"], arrays)
     learning.filter = None if header["filter"] is None else _load_filter(header["filter"], arrays)
+    learning.evidence = None if header.get("evidence") is None else _load_evidence(header["evidence"])
     return learning
+
+
+def _dump_evidence(evidence: LayerEvidence) -> Header:
+    return {name: getattr(evidence, name).tolist() for name in EVIDENCE_ARRAYS} | plain(evidence, EVIDENCE_FIELDS)
+
+
+def _load_evidence(header: Header) -> LayerEvidence:
+    information, explained, values = (np.array(header[name], dtype=np.float64) for name in EVIDENCE_ARRAYS)
+    evidence = LayerEvidence(information, explained, values)
+    restore(evidence, header, EVIDENCE_FIELDS)
+    return evidence
 
 
 def _dump_frozen(frozen: FrozenMap, arrays: ArrayWriter) -> Header:
