@@ -169,3 +169,25 @@ def test_refusals_pause_the_venue_and_bans_are_known_with_their_end(venue, statu
 def test_bad_settings_are_refused(name, value):
     with pytest.raises(ValueError, match=name):
         IngestSettings(**{name: value})
+
+
+def test_a_process_ends_when_another_owns_its_markets(monkeypatch):
+    from types import SimpleNamespace
+
+    from liqheat_ingest import live_run
+    from liqheat_ingest.readings import SourceError
+
+    tails = [LogTail(epochs={BTC: 5}), LogTail(epochs={BTC: 5, Market("ETH", "okx", "E"): 9}), LogTail(epochs={BTC: 9})]
+
+    async def log_tail(*_):
+        return tails.pop(0)
+
+    monkeypatch.setattr(live_run, "log_tail", log_tail)
+    monkeypatch.setattr(live_run, "OWNER_EVERY_S", 0.01)
+    run = live_run.LiveRun.__new__(live_run.LiveRun)
+    run._settings = None
+    venue = SimpleNamespace(markets=[SimpleNamespace(market=BTC)])
+    run.live = SimpleNamespace(runs={"binance": venue}, ingest_epoch=5)
+    with pytest.raises(SourceError, match="under the epoch 9, above our 5"):
+        asyncio.run(asyncio.wait_for(run._see_that_nobody_else_publishes(), 10))
+    assert tails == [], "its own epoch and those of others' markets are no reason"

@@ -7,8 +7,12 @@ import contextlib
 from collections import deque
 from collections.abc import Callable
 
+from aiokafka.errors import KafkaError
+
+from liqheat_ingest.log_position import log_tail
 from liqheat_ingest.message import Message
 from liqheat_ingest.pacing import Pacer
+from liqheat_ingest.readings import SourceError
 from liqheat_ingest.run import IngestRun
 from liqheat_ingest.settings import IngestSettings
 from liqheat_ingest.sources.live.live_metrics import LiveMetrics
@@ -18,6 +22,8 @@ from liqheat_shared.metrics import Metrics
 
 #: Messages between two turns of the event loop while they are handed to the producer.
 MESSAGES_A_TURN = 200
+#: How often the end of the log is looked at for another owner, and how much of each partition.
+OWNER_EVERY_S, OWNER_MESSAGES = 60.0, 200
 #: Together shorter than what the shell waits for the end of the publishing.
 CLOSE_TIMEOUT_S, LAST_WORDS_TIMEOUT_S = 0.7, 1.0
 
@@ -31,6 +37,7 @@ class LiveRun(IngestRun):
         super().__init__(settings, live, live.items(), Pacer(1.0), metrics, say)
         self.live = live
         self._taken: deque[Message] = deque()
+        self._settings = settings
         self._flush_s = settings.ingest_live_flush_ms / 1000.0
         self._live_metrics = LiveMetrics(live, metrics) if metrics is not None else None
 
@@ -44,8 +51,11 @@ class LiveRun(IngestRun):
 
     async def _publish(self) -> None:
         starting = asyncio.create_task(self.live.start())
+        owning = asyncio.create_task(self._see_that_nobody_else_publishes())
         try:
             while True:
+                if owning.done():
+                    owning.result()
                 await self.live.outlet.filled(self._flush_s)
                 self.live.outlet.advance(now_ms())
                 await self._send()
@@ -55,6 +65,7 @@ class LiveRun(IngestRun):
                         raise failure
         finally:
             starting.cancel()
+            owning.cancel()
             # What was received is published, whoever ended us, as far as Kafka takes it in time. What it does not take
             # is the end of what this owner says, and the next one announces the time from there on.
             with contextlib.suppress(TimeoutError):
@@ -64,6 +75,22 @@ class LiveRun(IngestRun):
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LAST_WORDS_TIMEOUT_S):
                     await self._send()
+
+    async def _see_that_nobody_else_publishes(self) -> None:
+        """Raise SourceError once a later owner publishes our markets: the folds drop what we say since."""
+        while True:
+            await asyncio.sleep(OWNER_EVERY_S)
+            try:
+                tail = await log_tail(self._settings, OWNER_MESSAGES)
+            except (KafkaError, OSError, TimeoutError):
+                continue  # whether Kafka is well is seen elsewhere
+            markets = [listed.market for run in self.live.runs.values() for listed in run.markets]
+            usurper = tail.usurper(markets, self.live.ingest_epoch)
+            if usurper is not None:
+                raise SourceError(
+                    f"another process publishes the same markets under the epoch {usurper}, above our "
+                    f"{self.live.ingest_epoch}: only one may own a venue and shard, so this one ends"
+                )
 
     async def _send(self) -> None:
         """Hand over what is complete, in order, and let it go.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,19 +50,34 @@ class LogTail:
         By market, the latest event time. Markets that were silent for longer than the tail reaches are missing.
     last_trades : dict
         By market, what came last where the venue has ids.
+    epochs : dict
+        By market, the greatest ingest epoch.
     """
 
     epoch: int = 0
     known_until_ms: dict[Market, int] = field(default_factory=dict)
     last_trades: dict[Market, LastTrades] = field(default_factory=dict)
+    epochs: dict[Market, int] = field(default_factory=dict)
+
+    def usurper(self, markets: Iterable[Market], epoch: int) -> int | None:
+        """A higher epoch under which somebody else publishes one of the markets; None: there is none.
+
+        >>> btc = Market("BTC", "okx", "BTC/USDT:USDT")
+        >>> LogTail(epochs={btc: 7}).usurper([btc], 5), LogTail(epochs={btc: 5}).usurper([btc], 5)
+        (7, None)
+        """
+        found = max((self.epochs.get(market, 0) for market in markets), default=0)
+        return found if found > epoch else None
 
     def note(self, value: bytes) -> None:
         """Take a message; one that can't be read is passed over."""
         try:
             event = orjson.loads(value)
-            self.epoch = max(self.epoch, int(event["ingest_epoch"]))
+            epoch = int(event["ingest_epoch"])
+            self.epoch = max(self.epoch, epoch)
+            market = Market(event["coin"], event["venue"], event["symbol"])
+            self.epochs[market] = max(self.epochs.get(market, 0), epoch)
             if event["type"] in _TELLING:
-                market = Market(event["coin"], event["venue"], event["symbol"])
                 event_ms = int(event["event_time_ms"])
                 self.known_until_ms[market] = max(self.known_until_ms.get(market, 0), event_ms)
                 if event["type"] == "trades" and event["trade_id"]:

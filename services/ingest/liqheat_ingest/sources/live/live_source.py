@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
@@ -24,16 +23,14 @@ from liqheat_ingest.sources.live.polling import Polling
 from liqheat_ingest.sources.live.refill import LONGEST_BY_TRADES_MS, Refill
 from liqheat_ingest.sources.live.rest import RestFailed
 from liqheat_ingest.sources.live.selection import changes, markets_of
-from liqheat_ingest.sources.live.venue_run import Hooks, VenueRun
+from liqheat_ingest.sources.live.venue_connections import Hooks
+from liqheat_ingest.sources.live.venue_run import VenueRun
+from liqheat_ingest.sources.live.venue_upkeep import keep_books, keep_tiers, measure_clock
 from liqheat_ingest.sources.live.venues.feed import Listed
 from liqheat_ingest.sources.vision_history import candles_of_folder
 from liqheat_shared.clock import now_ms
 from liqheat_shared.contracts.base import Phase
 
-SKEW_EVERY_S = 60.0
-BOOKS_EVERY_S = 2.0
-#: Some venues tell tiers in contracts or coins, and it takes a price to read them.
-TIERS_AFTER_S = 5.0
 #: A venue that did not answer is tried again after so long at most.
 RETRY_VENUE_S = 15.0
 
@@ -70,6 +67,7 @@ class LiveSource:
             for venue in options.venues
         }
         self._tail = tail
+        self.ingest_epoch = ingest_epoch
         self.cold_start = ColdStart(options, tail.known_until_ms, now_ms, say, self._earlier)
         self.refills = {
             venue: Refill(run, now_ms, options.refill_within_s, self.cold_start.fill)
@@ -191,9 +189,9 @@ class LiveSource:
         run.connect()
         self._poll(run)
         self._spawn(self.pollings[run.venue].run())
-        self._spawn(self._measure(run))
-        self._spawn(self._keep_books(run))
-        self._spawn(self._tiers(run, run.markets))
+        self._spawn(measure_clock(run))
+        self._spawn(keep_books(run))
+        self._spawn(keep_tiers(run, lambda: run.markets, self._say))
         if run.venue in self.accounts:
             self._spawn(self.accounts[run.venue].run())
 
@@ -241,30 +239,6 @@ class LiveSource:
         self._say(f"{run.venue} answers now")
         self._begin(run)
         await self.cold_start.run([run])
-
-    async def _measure(self, run: VenueRun) -> None:
-        while True:
-            with contextlib.suppress(RestFailed):  # counted with the calls
-                await run.measure_skew()
-            await asyncio.sleep(SKEW_EVERY_S if run.skew.milliseconds is not None else 5.0)
-
-    async def _keep_books(self, run: VenueRun) -> None:
-        while True:
-            await asyncio.sleep(BOOKS_EVERY_S)
-            for request in run.renew_books():
-                try:
-                    await run.ask(request, "spare")
-                except RestFailed:
-                    break
-
-    async def _tiers(self, run: VenueRun, markets: Sequence[Listed]) -> None:
-        await asyncio.sleep(TIERS_AFTER_S)
-        for request in run.feed.margin_tiers(markets):
-            try:
-                await run.all_pages(request, "spare")
-            except RestFailed as error:
-                self._say(f"margin tiers are the shipped ones: {error}")
-                return
 
     async def _refresh(self) -> None:
         """Instruments again and again: what is listed and delisted while we run."""

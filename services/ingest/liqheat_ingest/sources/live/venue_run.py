@@ -2,56 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 from liqheat_ingest.mappers import mapper_of
 from liqheat_ingest.raw import RawMessage
 from liqheat_ingest.readings import Fact, Market, Trade
-from liqheat_ingest.sources.live.backoff import Backoff
 from liqheat_ingest.sources.live.clock_skew import ClockSkew
 from liqheat_ingest.sources.live.connection import Connection
-from liqheat_ingest.sources.live.connection_plan import place, spread
 from liqheat_ingest.sources.live.exchanges import ExchangePort, make_exchange
 from liqheat_ingest.sources.live.feed_watch import FeedWatch, Stream
 from liqheat_ingest.sources.live.history import Span, join
 from liqheat_ingest.sources.live.options import LiveOptions
 from liqheat_ingest.sources.live.outlet import Outlet
-from liqheat_ingest.sources.live.rate_budget import RateBudget, Urgency
+from liqheat_ingest.sources.live.rate_budget import Urgency
 from liqheat_ingest.sources.live.rest import Rest, RestFailed
 from liqheat_ingest.sources.live.trade_numbers import TradeNumbers
+from liqheat_ingest.sources.live.venue_connections import Hooks, VenueConnections
 from liqheat_ingest.sources.live.venue_intake import VenueIntake
 from liqheat_ingest.sources.live.venues import feed_of
-from liqheat_ingest.sources.live.venues.feed import Listed, Request, Topic
+from liqheat_ingest.sources.live.venues.feed import Listed, Request
 
 MOST_PAGES = 40
-
-
-@dataclass(slots=True)
-class _Dialled:
-    """A connection and the task that keeps it."""
-
-    connection: Connection
-    task: asyncio.Task[None]
-
-
-@dataclass
-class Hooks:
-    """What the venue tells the source.
-
-    Attributes
-    ----------
-    on_up, on_down : callable
-        Streams of a venue flow (again), or were lost since a time.
-    """
-
-    now_ms: Callable[[], int]
-    random: Callable[[], float]
-    say: Callable[[str], None]
-    on_up: Callable[[str, list[Stream]], None]
-    on_down: Callable[[str, list[Stream], int], None]
 
 
 class VenueRun:
@@ -77,19 +49,12 @@ class VenueRun:
         watch = FeedWatch(dict(self.feed.longest_silence_ms))
         numbers = TradeNumbers(counts=self.feed.counts_trades)
         self.intake = VenueIntake(mapper, watch, outlet, numbers, options.most_held_items)
-        self._connects = RateBudget(self.feed.connects)
-        self._dialled: list[_Dialled] = []
-        self._numbers = 0
-        self._taps: dict[str, Connection] = {}
-        exchange = make_exchange(
-            self.feed.exchange_id,
-            lambda url: self._taps[url],
-            self.rest,
-            endpoint,
-            round(options.rest_timeout_s * 1000),
-        )
+        self._connections = VenueConnections(self.feed, self.intake, options, hooks)
+        taps, timeout_ms = self._connections.taps, round(options.rest_timeout_s * 1000)
+        exchange = make_exchange(self.feed.exchange_id, taps.__getitem__, self.rest, endpoint, timeout_ms)
         self.port = ExchangePort(exchange)
         self.rest.use(exchange)
+        self._connections.use(self.port)
 
     # ---- instruments
 
@@ -156,55 +121,18 @@ class VenueRun:
 
     def connect(self) -> None:
         """Open all connections that the chosen markets need."""
-        topics = self.feed.topics(self.markets, self.with_book())
-        for part in spread(topics, self.feed.topics_per_connection):
-            self._open(part)
-
-    def _open(self, topics: list[Topic]) -> None:
-        hooks = self._hooks
-        connection = Connection(
-            self.feed,
-            self.port,
-            self.intake,
-            topics[0].address,
-            self._numbers,
-            topics,
-            connects=self._connects,
-            backoff=Backoff(0.2, self._options.longest_backoff_s, hooks.random),
-            now_ms=hooks.now_ms,
-            say=hooks.say,
-            on_up=lambda streams: hooks.on_up(self.venue, streams),
-            on_down=lambda streams, from_ms: hooks.on_down(self.venue, streams, from_ms),
-            patience=self._options.patience,
-        )
-        self._numbers += 1
-        self._taps[connection.url] = connection
-        task = asyncio.create_task(connection.run(), name=f"{self.venue} {connection.url}")
-        self._dialled.append(_Dialled(connection, task))
+        self._connections.open(self.feed.topics(self.markets, self.with_book()))
 
     def follow(self, added: Sequence[Listed], removed: Sequence[Listed]) -> None:
         """Subscribe to markets that were listed and leave those that are gone. ``choose`` comes first."""
-        if added:
-            topics = [topic for topic in self.feed.topics(added, self.with_book()) if _of_one(topic)]
-            loads = [(one.connection.address, len(one.connection.topics)) for one in self._dialled]
-            placed, left = place(topics, loads, self.feed.topics_per_connection)
-            for index, part in placed.items():
-                self._dialled[index].connection.add(part)
-            for part in spread(left, self.feed.topics_per_connection):
-                self._open(part)
+        self._connections.add([topic for topic in self.feed.topics(added, self.with_book()) if not topic.is_of_all])
         gone = {listed.market for listed in removed}
-        for one in self._dialled:
-            topics_gone = [
-                name
-                for name, topic in one.connection.topics.items()
-                if _of_one(topic) and all(stream.market in gone for stream in topic.streams)
-            ]
-            if topics_gone:
-                one.connection.remove(topics_gone)
+        self._connections.leave(gone)
         if gone:
-            streams = [stream for stream in self.intake.watch.all() if stream.market in gone]
-            self.intake.add(self.intake.watch.lost(streams, self._hooks.now_ms(), self._hooks.now_ms(), "delisted"))
-            self.intake.watch.ended(streams)
+            now_ms, watch = self._hooks.now_ms(), self.intake.watch
+            streams = [stream for stream in watch.all() if stream.market in gone]
+            self.intake.add(watch.lost(streams, now_ms, now_ms, "delisted"))
+            watch.ended(streams)
 
     def renew_books(self) -> list[Request]:
         """Renew the subscriptions of books that lost a change; requests where a book begins by REST."""
@@ -212,32 +140,23 @@ class VenueRun:
         stale = sorted(books.stale) if books is not None else []
         requests = []
         by_symbol = {listed.symbol: listed for listed in self.markets}
-        for symbol in stale:
-            listed = by_symbol.get(symbol)
-            if listed is None:
-                continue
+        for listed in (by_symbol[symbol] for symbol in stale if symbol in by_symbol):
             request = self.feed.book_snapshot(listed)
             if request is not None:
                 requests.append(request)
-                continue
-            stream = Stream(listed.market, "book-depth")
-            for one in self._dialled:
-                for name, topic in one.connection.topics.items():
-                    if stream in topic.streams:
-                        one.connection.renew(name)
+            else:
+                self._connections.renew(Stream(listed.market, "book-depth"))
         return requests
 
     @property
     def connections(self) -> list[Connection]:
         """All connections."""
-        return [one.connection for one in self._dialled]
+        return self._connections.all
 
     async def close(self) -> None:
         """End all connections."""
         self.stopping = True
-        for one in self._dialled:
-            one.task.cancel()
-        await asyncio.gather(*(one.task for one in self._dialled), return_exceptions=True)
+        await self._connections.close()
         await self.port.close()
 
     # ---- what REST knows
@@ -295,9 +214,3 @@ class VenueRun:
 
 def _nothing_yet(market: Market) -> bool:  # noqa: ARG001 - a predicate
     return False
-
-
-def _of_one(topic: Topic) -> bool:
-    """Whether a topic is of one market, not of all."""
-    markets = {stream.market for stream in topic.streams}
-    return len(markets) == 1 and not topic.is_of_all
