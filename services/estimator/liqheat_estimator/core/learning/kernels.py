@@ -152,6 +152,51 @@ def learn_hour(
             covariance[row, column] = covariance[column, row] = np.float32(covariance[row, column])
 
 
+@compiled("UniTuple(f8,2)(f8[:,::1],f8[::1],f8[::1],f8,f8,f8[:,::1],f8[::1],f8,f8,f8,f8,f8)")
+def learn_weights(
+    information: Array,
+    explained: Array,
+    values: Array,
+    reported_sum: float,
+    swept_sum: float,
+    swept: Array,
+    reported: Array,
+    kept: float,
+    lump: float,
+    noise: float,
+    least: float,
+    most: float,
+) -> tuple[float, float]:
+    """Add an hour to the sums of a regression in place, after what it forgets: (reported sum, swept sum).
+
+    ``swept`` (2, layers) and ``reported`` (2,) are shares of the open interest; a side whose sums lie outside ``least``
+    and ``most`` is left out. The variance of a report is ``lump * expected + noise * expected^2``.
+    """
+    layers = len(values)
+    for row in range(layers):
+        explained[row] *= kept
+        for column in range(layers):
+            information[row, column] *= kept
+    reported_sum *= kept
+    swept_sum *= kept
+    for side in range(2):
+        total = 0.0
+        expected = 0.0
+        for layer in range(layers):
+            total += swept[side, layer]
+            expected += values[layer] * swept[side, layer]
+        if not (least < total < most and reported[side] < most):
+            continue
+        variance = lump * expected + noise * expected * expected
+        for row in range(layers):
+            explained[row] += swept[side, row] * reported[side] / variance
+            for column in range(layers):
+                information[row, column] += swept[side, row] * swept[side, column] / variance
+        reported_sum += reported[side]
+        swept_sum += total
+    return reported_sum, swept_sum
+
+
 @compiled("void(f8[:,::1],f8[::1],f8[::1],f8,f8,f8)")
 def solve_weights(information: Array, explained: Array, values: Array, level: float, least: float, most: float) -> None:
     """Improve the solution of a bounded regression in place, coordinate by coordinate, from where it was.

@@ -98,18 +98,18 @@ class LayerEvidence:
         >>> evidence.weights().round(1).tolist()
         [1.5, 0.1]
         """
-        self.information *= KEPT_AN_HOUR
-        self.explained *= KEPT_AN_HOUR
-        self.reported *= KEPT_AN_HOUR
-        self.swept *= KEPT_AN_HOUR
-        for amounts, sum_reported in zip(swept, reported.tolist(), strict=True):
-            sum_swept = float(amounts.sum())
-            if not (LEAST_SHARE < sum_swept < MOST_SHARE and sum_reported < MOST_SHARE):
-                continue
-            expected = float(self.values @ amounts)
-            variance = LUMP * expected + NOISE * expected * expected
-            self.information += np.outer(amounts, amounts) / variance
-            self.explained += amounts * (sum_reported / variance)
-            self.reported += sum_reported
-            self.swept += sum_swept
+        self.reported, self.swept = kernels.learn_weights(
+            self.information,
+            self.explained,
+            self.values,
+            self.reported,
+            self.swept,
+            swept,
+            reported,
+            KEPT_AN_HOUR,
+            LUMP,
+            NOISE,
+            LEAST_SHARE,
+            MOST_SHARE,
+        )
         kernels.solve_weights(self.information, self.explained, self.values, self.level, LEAST, MOST)
