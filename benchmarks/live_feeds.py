@@ -96,10 +96,11 @@ def _phase(control: str, pid: int, rate: int, seconds: int) -> dict[str, float]:
     _act(control, {"action": "burst", "messages": rate * seconds // 4, "seconds": seconds})
     _wait(lambda: _sent(control) - before >= rate * seconds, 180)
     took = time.time() - started
+    rate_per_s = (_sent(control) - before) / took
     time.sleep(3)
     sent, used = _sent(control) - before, _cpu_s(pid) - cpu
     return {
-        "rate": sent / (took + 3),
+        "rate": rate_per_s,
         "per_core": sent / used,
         "seconds": took,
         "from_ms": started * 1000,
