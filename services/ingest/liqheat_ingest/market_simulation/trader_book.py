@@ -225,6 +225,7 @@ def liquidation_prices(
     Examples
     --------
     >>> from liqheat_ingest.margin_tables import tiers
+    >>> from liqheat_ingest.market_simulation.liquidation_price import isolated_liquidation_price
     >>> table = tiers((15_000.0, 0.005, 100), (None, 0.01, 50))
     >>> many = liquidation_prices(1, np.array([1.0, 0.1]), np.array([2e4, 2e4]), np.array([50.0, 50.0]), table)
     >>> many.tolist() == [isolated_liquidation_price(1, q, 2e4, 50.0, table) for q in (1.0, 0.1)]
