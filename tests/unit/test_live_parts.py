@@ -95,12 +95,16 @@ def test_the_end_of_the_log_says_where_to_go_on():
     for event in (
         {"type": "trades", "event_time_ms": 50, "ingest_epoch": 3, "trade_id": ["7", "8"], **market},
         {"type": "ticker", "event_time_ms": 70, "ingest_epoch": 4, **market},
+        {"type": "backfill-started", "event_time_ms": 60, "ingest_epoch": 4, **market},
         {"type": "heartbeat", "event_time_ms": 99, "ingest_epoch": 4, **market},
         {"type": "ticker", "event_time_ms": "x", "ingest_epoch": 4, **market},
     ):
         tail.note(orjson.dumps(event))
     tail.note(b"not json")
     assert (tail.epoch, tail.known_until_ms) == (4, {BTC: 70})
+    assert tail.unfinished == {BTC}
+    tail.note(orjson.dumps({"type": "backfill-finished", "event_time_ms": 60, "ingest_epoch": 4, **market}))
+    assert tail.unfinished == set()
     assert (list(tail.last_trades[BTC].ids), tail.last_trades[BTC].last_ms) == (["7", "8"], 50)
 
     numbers = TradeNumbers(counts=True)

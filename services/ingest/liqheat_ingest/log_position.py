@@ -52,12 +52,15 @@ class LogTail:
         By market, what came last where the venue has ids.
     epochs : dict
         By market, the greatest ingest epoch.
+    unfinished : set
+        Markets whose backfill was begun and not finished: whoever did it died in the middle.
     """
 
     epoch: int = 0
     known_until_ms: dict[Market, int] = field(default_factory=dict)
     last_trades: dict[Market, LastTrades] = field(default_factory=dict)
     epochs: dict[Market, int] = field(default_factory=dict)
+    unfinished: set[Market] = field(default_factory=set)
 
     def usurper(self, markets: Iterable[Market], epoch: int) -> int | None:
         """A higher epoch under which somebody else publishes one of the markets; None: there is none.
@@ -77,6 +80,10 @@ class LogTail:
             self.epoch = max(self.epoch, epoch)
             market = Market(event["coin"], event["venue"], event["symbol"])
             self.epochs[market] = max(self.epochs.get(market, 0), epoch)
+            if event["type"] == "backfill-started":
+                self.unfinished.add(market)
+            elif event["type"] == "backfill-finished":
+                self.unfinished.discard(market)
             if event["type"] in _TELLING:
                 event_ms = int(event["event_time_ms"])
                 self.known_until_ms[market] = max(self.known_until_ms.get(market, 0), event_ms)

@@ -115,6 +115,11 @@ def merged(histories: dict[Market, list[Fact]], backfill_id: str, from_ms: int, 
     return found + [_bracket("backfill-finished", market, backfill_id, from_ms, to_ms, now_ms) for market in filled]
 
 
+def closing_bracket(market: Market, now_ms: int) -> Fact:
+    """The end of a backfill that an earlier owner began and did not finish."""
+    return _bracket("backfill-finished", market, f"{market.coin}-abandoned-{now_ms}", now_ms, now_ms, now_ms)
+
+
 def _bracket(kind: str, market: Market, backfill_id: str, from_ms: int, to_ms: int, now_ms: int) -> Fact:
     fields = {"backfill_id": backfill_id[:100], "from_ms": from_ms, "to_ms": max(from_ms, to_ms)}
     return Fact(now_ms, market, to_ms if kind == "backfill-finished" else from_ms, kind, fields, None)

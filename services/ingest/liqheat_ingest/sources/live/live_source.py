@@ -17,6 +17,7 @@ from liqheat_ingest.sources.live.account_polling import AccountPolling
 from liqheat_ingest.sources.live.backoff import Backoff
 from liqheat_ingest.sources.live.cold_start import ColdStart
 from liqheat_ingest.sources.live.feed_watch import Stream
+from liqheat_ingest.sources.live.history import closing_bracket
 from liqheat_ingest.sources.live.options import LiveOptions
 from liqheat_ingest.sources.live.outlet import Outlet
 from liqheat_ingest.sources.live.polling import Polling
@@ -67,6 +68,7 @@ class LiveSource:
             for venue in options.venues
         }
         self._tail = tail
+        self._said_silent: set[str] = set()
         self.ingest_epoch = ingest_epoch
         self.cold_start = ColdStart(options, tail.known_until_ms, now_ms, say, self._earlier)
         self.refills = {
@@ -161,7 +163,9 @@ class LiveSource:
                 raise RestFailed(f"{run.venue} lists no perpetual that is understood")
         except RestFailed as error:
             self.failures[run.venue] = str(error)
-            self._say(f"{run.venue} does not answer and is tried again: {error}")
+            if run.venue not in self._said_silent:
+                self._said_silent.add(run.venue)
+                self._say(f"{run.venue} does not answer and is tried again: {error}")
 
     async def _sizes(self, runs: Sequence[VenueRun]) -> dict[str, float]:
         if self.options.choice.coins:
@@ -209,7 +213,10 @@ class LiveSource:
             streams = [s for topic in run.feed.topics([listed], run.with_book()) for s in topic.streams]
             run.intake.watch.began(streams)
             run.intake.add(run.intake.watch.lost(streams, since_ms, at_ms, "restart: nobody listened"))
-            if at_ms - since_ms <= LONGEST_BY_TRADES_MS:
+            if market in self._tail.unfinished:
+                # Its history is fetched again from there; an open bracket would keep the market out of the map.
+                run.intake.add([closing_bracket(market, at_ms)])
+            elif at_ms - since_ms <= LONGEST_BY_TRADES_MS:
                 self.refills[run.venue].left_off(market, since_ms)
                 self.cold_start.skip(market)
 
