@@ -14,7 +14,7 @@ from liqheat_ingest.sources.live.accounts import AccountTable
 from liqheat_ingest.sources.live.backoff import Backoff
 from liqheat_ingest.sources.live.connection_plan import chunks, place, shard_of, spread
 from liqheat_ingest.sources.live.exchanges import redirected
-from liqheat_ingest.sources.live.feed_watch import FeedWatch, Stream
+from liqheat_ingest.sources.live.feed_watch import RETRY_SILENT_MS, FeedWatch, Stream
 from liqheat_ingest.sources.live.history import FINE_MS, HOUR_MS, MINUTE_MS, join, merged, spans
 from liqheat_ingest.sources.live.rate_budget import RateBudget, RateLimit
 from liqheat_ingest.sources.live.selection import CoinChoice, changes, markets_of
@@ -221,7 +221,7 @@ def test_every_interruption_is_announced_once_and_ended_once(steps):
         assert bool(mine and mine[-1].type == "feed-interrupted") == watch.is_interrupted(Stream(market, "trades"))
 
 
-def test_a_silent_stream_costs_one_reconnection_and_no_more():
+def test_a_silent_stream_is_tried_once_and_then_left_alone_for_long():
     stream = Stream(BTC, "ticker")
     watch = FeedWatch({"ticker": 1_000})
     watch.began([stream])
@@ -230,7 +230,8 @@ def test_a_silent_stream_costs_one_reconnection_and_no_more():
     watch.tried([stream], T0 + 1_100)
     assert watch.silent([stream], T0 + 2_000, T0 + 9_000) == []
     watch.seen(stream, T0 + 9_500)
-    assert watch.silent([stream], T0 + 2_000, T0 + 11_000) == [stream]
+    assert watch.silent([stream], T0 + 2_000, T0 + 11_000) == [], "a quiet market is no reason to do it again and again"
+    assert watch.silent([stream], T0 + 2_000, T0 + 1_100 + RETRY_SILENT_MS) == [stream]
 
 
 # ---- history

@@ -239,10 +239,17 @@ class Connection:
         elif silent_s <= self._patience.ask:
             self._asked = False
         silent = watch.silent(self.streams(), self._up_ms, now_ms)
-        if silent:
-            watch.tried(silent, now_ms)
-            self._intake.add(watch.lost(silent, watch.last_ms(silent[0]) or self._up_ms, now_ms, "silent stream"))
-            return f"silent streams: {len(silent)} of {len(self.streams())}, {silent[0].market.symbol} {silent[0].name}"
+        return self._renew_silent(silent, now_ms) if silent else None
+
+    def _renew_silent(self, silent: list[Stream], now_ms: int) -> str | None:
+        """One quiet market is subscribed to anew; when half of a kind is quiet, the connection is given up."""
+        self._intake.watch.tried(silent, now_ms)
+        alike = sum(stream.name == silent[0].name for stream in self.streams())
+        if len(silent) > 1 and len(silent) * 2 >= alike:
+            return f"silent streams: {len(silent)} of {alike}, the first {silent[0].market.symbol} {silent[0].name}"
+        for topic in [topic for topic in self.topics.values() if not topic.is_of_all]:
+            if any(stream in topic.streams for stream in silent):
+                self.renew(topic.name)
         return None
 
     def _acknowledged(self, message: Any) -> None:

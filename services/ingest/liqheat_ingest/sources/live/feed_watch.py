@@ -13,6 +13,9 @@ from typing import Any, NamedTuple
 
 from liqheat_ingest.readings import Fact, Market
 
+#: A stream that was subscribed to anew for its silence is left alone for so long.
+RETRY_SILENT_MS = 30 * 60_000
+
 
 class Stream(NamedTuple):
     """One kind of message of one market."""
@@ -27,7 +30,7 @@ class _State:
     last_ms: int | None = None
     #: Begin of the interruption; None: it flows.
     lost_ms: int | None = None
-    #: It was announced as interrupted for silence; a further reconnection would not help.
+    #: When it was last subscribed to anew because of its silence.
     tried_ms: int = 0
 
 
@@ -72,7 +75,6 @@ class FeedWatch:
         state = self._streams.get(stream)
         if state is not None:
             state.last_ms = receive_ms
-            state.tried_ms = 0
 
     def last_ms(self, stream: Stream) -> int | None:
         """When the stream's last message came."""
@@ -127,7 +129,7 @@ class FeedWatch:
         return list(self._streams)
 
     def silent(self, streams: Collection[Stream], since_ms: int, now_ms: int) -> list[Stream]:
-        """Streams of a connection that have been silent for too long and for which it was not opened anew already.
+        """Streams of a connection that have been silent for too long, each once in ``RETRY_SILENT_MS``.
 
         Parameters
         ----------
@@ -138,14 +140,16 @@ class FeedWatch:
         for stream in streams:
             limit_ms = self._longest_silence_ms.get(stream.name)
             state = self._streams.get(stream)
-            if limit_ms is None or state is None or state.lost_ms is not None or state.tried_ms:
+            if limit_ms is None or state is None or state.lost_ms is not None:
                 continue
+            if state.tried_ms and now_ms - state.tried_ms < RETRY_SILENT_MS:
+                continue  # that is how quiet the market is
             if now_ms - max(since_ms, state.last_ms or 0) > limit_ms:
                 found.append(stream)
         return found
 
     def tried(self, streams: Iterable[Stream], now_ms: int) -> None:
-        """The connection is opened anew because of these; if they stay silent, that is how the market is."""
+        """These are subscribed to anew because of their silence."""
         for stream in streams:
             state = self._streams.get(stream)
             if state is not None:
