@@ -14,6 +14,7 @@ from liqheat_ingest.sources.live.exchanges import ExchangePort
 from liqheat_ingest.sources.live.feed_watch import Stream
 from liqheat_ingest.sources.live.patience import Patience
 from liqheat_ingest.sources.live.rate_budget import RateBudget
+from liqheat_ingest.sources.live.subscriptions import Subscriptions
 from liqheat_ingest.sources.live.venue_intake import VenueIntake
 from liqheat_ingest.sources.live.venues.feed import Topic, VenueFeed
 
@@ -70,8 +71,7 @@ class Connection:
         self._heard_ms = 0
         self._up_ms = 0
         self._asked = False
-        #: Topics that wait for an acknowledgement, by request.
-        self._pending: dict[str, list[Topic]] = {}
+        self._subscriptions = Subscriptions()
         self._changed = asyncio.Event()
         self._to_undo: list[Topic] = []
         self._waiting: list[Topic] = []
@@ -79,7 +79,6 @@ class Connection:
         self.is_up = False
         self.reconnects = 0
         self.reasons: dict[str, int] = {}
-        self.refused: dict[str, str] = {}
 
     # ---- what the socket calls (a Tap)
 
@@ -172,7 +171,7 @@ class Connection:
         """Dial and stay until it ends; the reason of the end."""
         while (delay_ms := self._connects.take(1.0, self._now_ms())) > 0:  # noqa: ASYNC110
             await asyncio.sleep(delay_ms / 1000.0)
-        self._pending.clear()
+        self._subscriptions.forget()
         self._waiting, self._to_undo = list(self.topics.values()), []
         closed = self._port.watch(self.url, _UNTIL_CLOSED)
         try:
@@ -196,15 +195,14 @@ class Connection:
                 if undo:
                     await self._port.send(self.url, message)
                 else:
-                    self._pending[str(number)] = chunk
+                    self._subscriptions.asked(str(number), chunk)
                     names = [topic.name for topic in chunk]
                     await self._port.subscribe(self.url, _UNTIL_CLOSED, message, names, number)
                 await asyncio.sleep(pause_s)
         deadline_ms = self._now_ms() + round(self._patience.acknowledge * 1000)
-        while self._pending and not closed.done():
+        while self._subscriptions.waiting and not closed.done():
             if self._now_ms() > deadline_ms:
-                left = sum(map(len, self._pending.values()))
-                raise TimeoutError(f"{left} subscriptions were not acknowledged")
+                raise TimeoutError(f"{self._subscriptions.waiting} subscriptions were not acknowledged")
             await asyncio.sleep(0.02)
         if not closed.done() and waiting:
             self._backoff.reset()
@@ -257,36 +255,8 @@ class Connection:
         if said is None:
             return
         if said.problem is not None:
-            self._refused(said.request_id, said.problem)
-        elif said.request_id is not None:
-            self._pending.pop(said.request_id, None)
-        else:
-            for number, topics in list(self._pending.items()):
-                left = [topic for topic in topics if topic.name not in said.names]
-                if left:
-                    self._pending[number] = left
-                else:
-                    del self._pending[number]
-
-    def _refused(self, request_id: str | None, problem: str) -> None:
-        """A topic that the venue does not have must not keep the others from flowing."""
-        asked = self._pending.pop(request_id, []) if request_id is not None else []
-        named = [topic for topics in (asked, *self._pending.values()) for topic in topics if _is_named(topic, problem)]
-        if asked and named:
-            self._waiting += [topic for topic in asked if topic not in named]  # one bad name refused them all
+            self._say(f"{self.feed.venue} {self._channel}: subscription refused: {said.problem}")
+        again = self._subscriptions.answered(said)
+        if again:
+            self._waiting += again
             self._changed.set()
-        for topic in named or asked:
-            self.refused[topic.name] = problem
-        for number, waiting in list(self._pending.items()):
-            left = [topic for topic in waiting if topic not in named]
-            if left:
-                self._pending[number] = left
-            else:
-                del self._pending[number]
-        self._say(f"{self.feed.venue} {self._channel}: subscription refused: {problem}")
-
-
-def _is_named(topic: Topic, problem: str) -> bool:
-    """Whether a refusal speaks of a topic: it quotes the channel and the symbol."""
-    parts = topic.argument.values() if isinstance(topic.argument, dict) else [topic.argument]
-    return all(str(part) in problem for part in parts)
