@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def fakes():
-    with fake_venues("--coins", "3", "--history-days", "1.2", "--prints-scale", "4") as running:
+    with fake_venues("--coins", "2", "--history-days", "1.2", "--prints-scale", "4") as running:
         yield running
         running.act("reset")
 
@@ -28,7 +28,7 @@ def without_faults(fakes):
 
 def live(fakes, scenario, **settings):
     """Run a scenario on a live source; what it collected."""
-    settings = {"ingest_backfill_days": 0.0, "ingest_backfill_hours": 1.0, "ingest_live_coins": "top:3"} | settings
+    settings = {"ingest_backfill_days": 0.0, "ingest_backfill_hours": 1.0, "ingest_live_coins": "top:2"} | settings
 
     async def run():
         async with live_run(fakes, **settings) as collected:
@@ -80,8 +80,8 @@ def test_history_comes_first_within_brackets_and_then_everything_flows(fakes):
     assert all(found == ["backfill-started", "backfill-finished"] for found in brackets.values())
     assert {venue for venue, _ in brackets} == set(VENUES)
     for venue in VENUES:
-        assert collected.counts[venue, "candle"] >= 30
-        assert collected.counts[venue, "instrument"] >= 3
+        assert collected.counts[venue, "candle"] >= 20
+        assert collected.counts[venue, "instrument"] >= 2
     if not collected.of_type("feed-interrupted"):  # a starved machine may lose a connection
         assert collected.holes() == [], "on standing connections nothing is lost"
     assert_nothing_lost_in_silence(collected)
@@ -105,7 +105,7 @@ def test_whatever_dies_is_announced_and_refilled_and_no_trade_comes_twice(fakes)
             await act(fakes, "disconnect", kind=kind)
             await asyncio.sleep(1.0)
             await until(recovered, 90, f"recovery from {kind}")
-        await act(fakes, "stall", seconds=7)
+        await act(fakes, "stall", seconds=5)
         silent = lambda run: sum(one.reasons.get("silent", 0) for one in run.connections)  # noqa: E731
         await until(lambda: all(silent(run) for run in runs.values()), 60, "the watchdog")
         await until(recovered, 90, "recovery from silence")
@@ -118,22 +118,22 @@ def test_whatever_dies_is_announced_and_refilled_and_no_trade_comes_twice(fakes)
         assert runs["binance"].rest.counts.outcomes["answered"] == answered, "nobody calls during a ban"
         assert any("binance banned this address (418): no calls for 8 s" in line for line in collected.said)
 
-        await act(fakes, "delist", venue="bybit", symbol="SOLUSDT")
-        await until(lambda: all(e.symbol != "SOLUSDT" for e in runs["bybit"].markets), 60, "the delisting")
-        await act(fakes, "list", venue="bybit", symbol="SOLUSDT")
-        await until(lambda: any(e.symbol == "SOLUSDT" for e in runs["bybit"].markets), 60, "the listing")
-        seen = len(collected.numbers["bybit", "SOL/USDT:USDT"])
-        grown = lambda: len(collected.numbers["bybit", "SOL/USDT:USDT"]) > seen  # noqa: E731
+        await act(fakes, "delist", venue="bybit", symbol="ETHUSDT")
+        await until(lambda: all(e.symbol != "ETHUSDT" for e in runs["bybit"].markets), 60, "the delisting")
+        await act(fakes, "list", venue="bybit", symbol="ETHUSDT")
+        await until(lambda: any(e.symbol == "ETHUSDT" for e in runs["bybit"].markets), 60, "the listing")
+        seen = len(collected.numbers["bybit", "ETH/USDT:USDT"])
+        grown = lambda: len(collected.numbers["bybit", "ETH/USDT:USDT"]) > seen  # noqa: E731
         await until(grown, 60, "trades of the new listing")
         await until(lambda: not collected.live.cold_start.waiting, 60, "its history")
 
-    collected = live(fakes, scenario, ingest_live_silence_s=3.0, ingest_live_refresh_s=5.0)
+    collected = live(fakes, scenario, ingest_live_silence_s=2.5, ingest_live_refresh_s=5.0)
     interrupted, resumed = (
         sorted((e["venue"], e["symbol"], e["stream"], e["from_ms"]) for e in collected.of_type(kind_of_event))
         for kind_of_event in ("feed-interrupted", "feed-resumed")
     )
     delisted = [e for e in collected.of_type("feed-interrupted") if e["reason"] == "delisted"]
-    assert {e["symbol"] for e in delisted} == {"SOL/USDT:USDT"}
+    assert {e["symbol"] for e in delisted} == {"ETH/USDT:USDT"}
     assert len(interrupted) == len(resumed) + len(delisted)
     assert set(resumed) <= set(interrupted)
     assert {venue for venue, *_ in interrupted} == set(VENUES)
