@@ -11,7 +11,7 @@ from liqheat_estimator.core.market_state import MarketState, Suspicion
 from liqheat_estimator.core.price_bar import PriceBar
 from liqheat_estimator.core.scope_grid import ScopeCache
 from liqheat_estimator.core.volatility import AverageTrueRange, Volatility
-from liqheat_shared.contracts.base import AGGREGATED
+from liqheat_shared.contracts.base import AGGREGATED, Phase
 
 MarketKey = tuple[str, str]
 
@@ -36,6 +36,8 @@ class CoinState:
         Until then outputs say that something is missing.
     history_lost_ms : int or None
         Clock when the broker was found to have deleted events before they were read; -1 before the first event.
+    live_phase : str or None
+        Phase of the last event that was not a backfill's: outputs of live markets carry it while others backfill.
     reported_share : float or None
         Part of the map near the mark that venues are expected to report, as of the last minute's first grid.
     """
@@ -53,6 +55,7 @@ class CoinState:
     liquidation_totals: LiquidationTotals = field(default_factory=LiquidationTotals)
     classes_minute: int = -1
     stressed_minute: int = -1
+    live_phase: Phase | None = None
     duplicates: int = 0
     rejected_events: int = 0
     incomplete_until_ms: int = -1

@@ -85,6 +85,7 @@ class TradeBatch:
     total_base: float
     notional_usd: float
     taker_buy_usd: float
+    refilled: bool = False
     type: Literal["trades"] = "trades"
 
     @property
@@ -195,6 +196,8 @@ def _decode_trades(document: dict[str, Any]) -> TradeBatch | None:
         return None
     if not _envelope_is_valid(document) or not _ids_are_valid(get("trade_id"), count):
         return None
+    if type(get("refilled", False)) is not bool:
+        return None
     if not (min(price) > 0 and min(quantity) >= 0):
         return None
     return _batch(document, price, quantity, sides)
@@ -244,6 +247,7 @@ def _batch(document: dict[str, Any], price: list[float], quantity: list[float], 
         total_base=total,
         notional_usd=notional,
         taker_buy_usd=bought,
+        refilled=document.get("refilled", False),
     )
 
 

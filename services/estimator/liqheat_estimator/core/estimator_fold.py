@@ -131,6 +131,8 @@ class EstimatorFold(Fold[CoinState, Event]):
         if relisted:
             market.restart_cold()
             state.restart_cold()
+        if event.phase != "backfill":
+            state.live_phase = event.phase
         ended_hour = apply.advance_market(market, event.event_time_ms, self.prior)
         if ended_hour is not None:
             emissions += hour_ended(state, market, ended_hour, event.phase, self.parameters)
@@ -142,11 +144,13 @@ class EstimatorFold(Fold[CoinState, Event]):
         if clock_ms is None or now_ms <= clock_ms:
             state.clock_ms = now_ms if clock_ms is None else clock_ms
             return []
-        emissions = close_minutes(state, now_ms, event.phase)
+        # A market that backfills does not make the grids and minutes of those that are live a backfill.
+        phase = state.live_phase if event.phase == "backfill" and state.live_phase is not None else event.phase
+        emissions = close_minutes(state, now_ms, phase)
         cadence_ms = self.parameters.cadence_ms
         boundary_ms = now_ms // cadence_ms * cadence_ms
         if boundary_ms > clock_ms:
-            emissions += grid_at(state, boundary_ms, event.phase, self.parameters)
+            emissions += grid_at(state, boundary_ms, phase, self.parameters)
         state.clock_ms = now_ms
         return emissions
 

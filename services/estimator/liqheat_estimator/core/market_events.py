@@ -60,12 +60,28 @@ def apply_trades(state: CoinState, market: MarketState, batch: TradeBatch, param
         market.traded.add(low_bin, batch.total_base)
     else:
         market.traded.add_all(bins_of(batch.price), batch.quantity_base)
-    market.last_price = state.last_price = batch.close
     _count_flow(state, market, batch)
+    if batch.refilled:
+        _sweep_refill(market, batch, parameters)
+        return
+    market.last_price = state.last_price = batch.close
     reported_ms = market.reported_mark_ms
     if reported_ms is None or batch.event_time_ms - reported_ms > parameters.mark_stale_after_ms:
         market.mark_is_reported = False
         move_mark(market, batch.volume_weighted_price * market.mark_to_last, parameters)
+
+
+def _sweep_refill(market: MarketState, batch: TradeBatch, parameters: EstimatorParameters) -> None:
+    """Trades of an interruption tell how far price went meanwhile, and nothing of where it is now.
+
+    Their volume counts in the minute in which they arrive, which is marked as incomplete; no price of now changes.
+    """
+    market.incomplete_until_ms = max(market.incomplete_until_ms, batch.receive_time_ms + INCOMPLETE_MS)
+    if market.mark_price is None:
+        return
+    mark, ratio = market.mark_price, market.mark_to_last
+    for price in (min(batch.low * ratio, mark), max(batch.high * ratio, mark), mark):
+        move_mark(market, price, parameters)
 
 
 def _count_flow(state: CoinState, market: MarketState, batch: TradeBatch) -> None:
@@ -74,7 +90,8 @@ def _count_flow(state: CoinState, market: MarketState, batch: TradeBatch) -> Non
     for scope in (AGGREGATED, market.venue):
         state.columns_of(scope).cumulative_volume_delta_usd += delta
     for bar in (state.interval, *live_bars(state, market)):
-        bar.add_prices(batch.open, batch.high, batch.low, batch.close)
+        if not batch.refilled:
+            bar.add_prices(batch.open, batch.high, batch.low, batch.close)
         bar.volume_usd += batch.notional_usd
         bar.taker_buy_usd += batch.taker_buy_usd
 

@@ -75,6 +75,8 @@ def _check_clock(state: CoinState, event: Event) -> None:
 
 
 def _check_order(market: MarketState, event: Event) -> None:
+    if isinstance(event, TradeBatch) and event.refilled:
+        return  # fetched after an interruption, so older than what came before it
     ordered = isinstance(event, TradeBatch | Ticker) or (isinstance(event, Candle) and market.backfill_id is None)
     if ordered and event.event_time_ms < market.last_event_ms - MAX_BEHIND_MS:
         behind = market.last_event_ms - event.event_time_ms

@@ -28,6 +28,7 @@ _COIN_FIELDS = (
     "last_price",
     "classes_minute",
     "stressed_minute",
+    "live_phase",
     "duplicates",
     "rejected_events",
     "incomplete_until_ms",
