@@ -60,8 +60,8 @@ def test_a_sweep_takes_whole_bins_and_the_crossed_part_of_the_last(
         # Longs of a bin stand between its lower edge and where the mark came from; shorts the other way round.
         stood = (edge, min(edge + 1, high)) if side == LONG else (max(edge, low), edge + 1)
         crossed = max(min(stood[1], high) - max(stood[0], low), 0.0)
-        if edge > high or edge + 1 < low:
-            continue
+        if edge > high or edge + 1 < low or (side != LONG and edge + 1 == low):
+            continue  # a bin that ends where the way of a rise began holds no shorts any more
         # What stands in a bin that the mark left at its very edge has no room there, so it goes.
         part = crossed / (stood[1] - stood[0]) if stood[1] > stood[0] else 1.0
         here = float((before[side, :, column] * positions.scale[side]).sum()) * part
