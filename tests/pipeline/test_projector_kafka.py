@@ -138,7 +138,8 @@ def test_duplicates_and_older_messages_change_nothing(world: World) -> None:
             }
             assert after[world.keys.coins][b"BTC"] == before[world.keys.coins][b"BTC"]
             assert await redis.xlen(world.keys.events) == facts
-            assert app.metrics.counter("liqheat_projector_stale_writes_total")._value.get() >= 100
+            # How many are left to be refused depends on how many of a kind were gathered into one write.
+            assert app.metrics.counter("liqheat_projector_stale_writes_total")._value.get() > 0
 
     run(main())
 
