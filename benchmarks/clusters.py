@@ -136,8 +136,14 @@ def measure() -> list[dict[str, object]]:
 
 def row(name: str, value: float, unit: str, target: float | None, note: str) -> dict[str, object]:
     """One figure."""
-    return {"name": name, "value": value, "unit": unit, "target": target, "note": note}
+    wanted = "" if target is None else f"{'>=' if unit.endswith('/s') else '<='} {target:g}"
+    return {"name": name.replace(" ", "_"), "value": value, "unit": unit, "target": wanted, "note": note}
+
+
+def main() -> list[dict[str, object]]:
+    """The figures, for ``run.py``."""
+    return measure()
 
 
 if __name__ == "__main__":
-    print(json.dumps(measure(), indent=1))
+    print(json.dumps(main(), indent=1))
