@@ -86,8 +86,19 @@ def test_the_mark_may_lie_outside_of_the_map(mark_bin: int):
     builder.add(Hump(11_000, 2e7))
     builder.add(Hump(11_000, 2e7, side="short"))
     zones = zones_of(builder, mark_bin)
-    assert len(zones["long"]) == (mark_bin >= FIRST_BIN + 299)
-    assert len(zones["short"]) == (mark_bin <= FIRST_BIN)
+    within = abs(mark_bin - 11_000) < PARAMETERS.reach_bins
+    assert len(zones["long"]) == (within and mark_bin >= FIRST_BIN + 299)
+    assert len(zones["short"]) == (within and mark_bin <= FIRST_BIN)
+
+
+def test_zones_beyond_reach_are_left_alone():
+    near, far = 11_000 - PARAMETERS.reach_bins + 40, 11_000 - PARAMETERS.reach_bins - 40
+    longs = [0] * 600
+    for centre in (near, far):
+        for step in range(-3, 4):
+            longs[centre - 10_450 + step] = 1_000_000 - 200_000 * abs(step)
+    (zone,) = find_zones(10_450, longs, [0] * 600, 11_000, 2.0, PARAMETERS)["long"]
+    assert zone.peak_bin == near
 
 
 def test_flat_summits_and_empty_maps():

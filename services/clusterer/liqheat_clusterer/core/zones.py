@@ -104,12 +104,14 @@ def find_zones(
     >>> (zone.lower_bin, zone.peak_bin, zone.upper_bin, zone.mass_usd)
     (119, 122, 125, 190.0)
     """
-    mark = mark_bin - first_bin
-    longs = long_usd[: max(mark, 0)]
+    mark, reach = mark_bin - first_bin, parameters.reach_bins
+    begin = max(mark - reach, 0)
+    longs = long_usd[begin : max(mark, 0)]
     skipped = min(max(mark + 1, 0), len(short_usd))
+    shorts = short_usd[skipped : max(mark + 1 + reach, 0)]
     return {
-        "long": _zones_of_side(longs, first_bin, mark_bin - 1, None, width_bins, parameters),
-        "short": _zones_of_side(short_usd[skipped:], first_bin + skipped, None, mark_bin + 1, width_bins, parameters),
+        "long": _zones_of_side(longs, first_bin + begin, mark_bin - 1, None, width_bins, parameters),
+        "short": _zones_of_side(shorts, first_bin + skipped, None, mark_bin + 1, width_bins, parameters),
     }
 
 

@@ -285,7 +285,8 @@ function chartOptions(width: number) {
     // A minimum width keeps the map from jumping when labels change, and makes zooming three times as quick.
     rightPriceScale: { borderVisible: false, minimumWidth: width < 600 ? 56 : 76 },
     timeScale: { borderVisible: false, timeVisible: true, secondsVisible: false, minBarSpacing: 0.2, maxBarSpacing: 60 },
-    localization: { timeFormatter: (time: Time) => `${dayAndTime(Number(time) * 1000)} UTC` },
+    // Not the browser's: one without a proper language would leave the chart blank.
+    localization: { locale: "en-US", timeFormatter: (time: Time) => `${dayAndTime(Number(time) * 1000)} UTC` },
     kineticScroll: { touch: !still, mouse: false },
   };
 }
