@@ -19,7 +19,7 @@ from liqheat_estimator.backtest.run import Backtest
 from liqheat_estimator.backtest.scoring import gather, score
 from liqheat_estimator.backtest.tape import Tape
 from liqheat_estimator.core.learning.prior import shipped_prior, uninformed_prior
-from liqheat_estimator.core.learning.structure import parameter_names
+from liqheat_estimator.core.learning.structure import DIFFUSE_BANDS, parameter_names
 from liqheat_estimator.core.parameters import EstimatorParameters
 
 
@@ -120,7 +120,7 @@ def _write_prior(path: Path, backtest: Backtest, parameters: EstimatorParameters
         raise ValueError("a prior needs liquidations to learn from")
     cold = uninformed_prior(len(parameters.leverages))
     values = reported.values.copy()
-    groups = cold.layers + 10
+    groups = cold.layers + DIFFUSE_BANDS + 1
     least = np.where(np.arange(len(values)) < groups, 0.05, 0.004)
     variances = np.minimum(np.maximum(4 * np.diag(reported.covariance), least), cold.variances)
     # No hour reaches the three farthest layers often enough to say anything: they take the level of the next six.

@@ -20,7 +20,7 @@ from liqheat_estimator.core.market_state import MarketState, side_of
 from liqheat_estimator.core.open_interest_flow import apply_open_interest, put_measured
 from liqheat_estimator.core.parameters import LONG, SHORT, EstimatorParameters
 from liqheat_estimator.core.reported_share import snapshot
-from liqheat_estimator.core.sweep import move_mark
+from liqheat_estimator.core.sweep import move_mark, sweep_range
 
 #: Log distances from the anchor at which a frozen forecast is kept: finely near it, up to 30 %.
 DISTANCES: Floats = np.concatenate(
@@ -107,9 +107,7 @@ class Backtest:
             high = reaches[1] if reaches is not None and place == highest else None
             self._take(metric, low, high)
         if not span.metrics and reaches is not None and self.market.mark_price is not None:
-            mark = self.market.mark_price
-            for price in (min(reaches[0], mark), max(reaches[1], mark), mark):
-                move_mark(self.market, price, self.parameters)
+            sweep_range(self.market, *reaches, self.parameters)
         for position in span.positions:
             self._place(position)
         self._end(span)

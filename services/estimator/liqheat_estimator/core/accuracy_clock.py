@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from liqheat_estimator.core.accuracy.baselines import KNOTS, FrozenForecasts
-from liqheat_estimator.core.accuracy.book import AccuracyBook, EndedHour, MarketKey, OpenRecord, cumulative_at
+from liqheat_estimator.core.accuracy.book import AccuracyBook, EndedHour, MarketKey, OpenRecord
 from liqheat_estimator.core.accuracy.message import accuracy_message
 from liqheat_estimator.core.coin_state import CoinState
 from liqheat_estimator.core.market_state import MarketState
@@ -18,7 +18,6 @@ from liqheat_estimator.core.reported_share import (
     snapshot,
 )
 from liqheat_shared.contracts.base import Phase
-from liqheat_shared.contracts.liquidation_grids import BIN_WIDTH
 from liqheat_shared.folding import Emission
 
 
@@ -85,7 +84,7 @@ def _freeze(book: AccuracyBook, market: MarketState, members: list[MarketState])
         expected += expected_usd(member, frozen, KNOTS)
         if member.vendor_like is not None and member.map is not None:
             near = member.vendor_like.near_usd(member.mark_at, member.map.prices(), FORECAST_CELLS)
-            vendor += cumulative_at(near, frozen.starts(), BIN_WIDTH, KNOTS)
+            vendor += frozen.sums_up_to(near, KNOTS)
     forecasts = FrozenForecasts(
         open_interest_usd=sum(member.open_interest_usd() for member in members),
         map_usd=expected.astype(np.float32),

@@ -9,7 +9,7 @@ import numpy as np
 from liqheat_estimator.core.bins import Floats
 from liqheat_estimator.core.market_state import MarketState
 from liqheat_estimator.core.parameters import LONG, SHORT, WINDOW_BINS, EstimatorParameters
-from liqheat_estimator.core.scope_grid import ScopeMap, trim
+from liqheat_estimator.core.scope_grid import ScopeMap, sum_maps, trim
 
 
 def stressed_map(
@@ -53,18 +53,20 @@ def stressed_value(
     markets: list[MarketState], parameters: EstimatorParameters, maintenance_stress: float
 ) -> dict[str, Any]:
     """Value of ``StressedMap``: all markets together."""
-    maps = [(market.map, *stressed_map(market, parameters, maintenance_stress)) for market in markets if market.map]
-    first = min(positions.first_bin for positions, _, _ in maps)
-    end = max(positions.first_bin + WINDOW_BINS for positions, _, _ in maps)
-    total = np.zeros((2, end - first))
-    for positions, usd, _ in maps:
-        total[:, positions.first_bin - first : positions.first_bin - first + WINDOW_BINS] += usd
-    trimmed = trim(ScopeMap(first, total))
+    maps: list[ScopeMap] = []
+    at_once = [0.0, 0.0]
+    for market in markets:
+        if market.map is not None:
+            usd, crossed = stressed_map(market, parameters, maintenance_stress)
+            maps.append(ScopeMap(market.map.first_bin, usd))
+            for side in (LONG, SHORT):
+                at_once[side] += crossed[side]
+    trimmed = trim(sum_maps(maps))
     return {
         "maintenance_stress": maintenance_stress,
         "first_bin": trimmed.first_bin,
         "long_usd": trimmed.long_usd,
         "short_usd": trimmed.short_usd,
-        "liquidated_at_once_long_usd": sum(at_once[LONG] for _, _, at_once in maps),
-        "liquidated_at_once_short_usd": sum(at_once[SHORT] for _, _, at_once in maps),
+        "liquidated_at_once_long_usd": at_once[LONG],
+        "liquidated_at_once_short_usd": at_once[SHORT],
     }

@@ -11,7 +11,7 @@ from liqheat_estimator.core.market_state import MarketState, Suspicion, side_of
 from liqheat_estimator.core.open_interest_flow import apply_open_interest, put_measured
 from liqheat_estimator.core.parameters import EstimatorParameters
 from liqheat_estimator.core.price_bar import PriceBar
-from liqheat_estimator.core.sweep import move_mark
+from liqheat_estimator.core.sweep import move_mark, sweep_range
 from liqheat_shared.contracts.base import AGGREGATED
 from liqheat_shared.contracts.market_events import (
     BackfillBracket,
@@ -79,9 +79,7 @@ def _sweep_refill(market: MarketState, batch: TradeBatch, parameters: EstimatorP
     market.incomplete_until_ms = max(market.incomplete_until_ms, batch.receive_time_ms + INCOMPLETE_MS)
     if market.mark_price is None:
         return
-    mark, ratio = market.mark_price, market.mark_to_last
-    for price in (min(batch.low * ratio, mark), max(batch.high * ratio, mark), mark):
-        move_mark(market, price, parameters)
+    sweep_range(market, batch.low * market.mark_to_last, batch.high * market.mark_to_last, parameters)
 
 
 def _count_flow(state: CoinState, market: MarketState, batch: TradeBatch) -> None:

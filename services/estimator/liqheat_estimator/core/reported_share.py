@@ -10,6 +10,7 @@ from liqheat_estimator.core.bins import Floats
 from liqheat_estimator.core.learning.frozen import FrozenMap
 from liqheat_estimator.core.market_state import MarketState
 from liqheat_estimator.core.parameters import LONG, SHORT
+from liqheat_shared.contracts.liquidation_grids import BIN_WIDTH
 
 #: Distance from the mark within which the share is taken: beyond it hours teach next to nothing.
 WITHIN: Final = 0.05
@@ -43,7 +44,7 @@ def reported_share(markets: list[MarketState], time_ms: int) -> float | None:
             continue
         first_bin, usd = market.map_usd()
         mark = market.mark_bin - first_bin
-        cells = int(WITHIN / 0.001)
+        cells = round(WITHIN / BIN_WIDTH)
         mass += float(usd[LONG, max(mark - cells, 0) : mark + 1].sum() + usd[SHORT, mark : mark + cells + 1].sum())
         if can_forecast(market):
             expected += float(expected_usd(market, snapshot(market, time_ms, cells + 2), reach).sum())

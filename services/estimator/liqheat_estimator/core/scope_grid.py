@@ -41,7 +41,7 @@ class ScopeCache:
         version = _version(markets)
         cached = self.maps.get(scope)
         if cached is None or cached[0] != version:
-            cached = self.maps[scope] = version, sum_maps(markets)
+            cached = self.maps[scope] = version, sum_maps([ScopeMap(*market.map_usd()) for market in markets])
         return cached[1]
 
     def trimmed_of(self, scope: str, markets: list[MarketState]) -> TrimmedMap:
@@ -59,11 +59,10 @@ def _version(markets: list[MarketState]) -> Version:
     return tuple((market.venue, market.symbol, market.map_version) for market in markets)
 
 
-def sum_maps(markets: list[MarketState]) -> ScopeMap:
-    """Sum maps by absolute bin, in the order of the markets."""
-    if len(markets) == 1:
-        return ScopeMap(*markets[0].map_usd())
-    maps = [market.map_usd() for market in markets]
+def sum_maps(maps: list[ScopeMap]) -> ScopeMap:
+    """Sum maps by absolute bin, in their order."""
+    if len(maps) == 1:
+        return maps[0]
     first = min(first_bin for first_bin, _ in maps)
     end = max(first_bin + usd.shape[1] for first_bin, usd in maps)
     total = np.zeros((2, end - first))

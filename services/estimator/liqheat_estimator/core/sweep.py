@@ -45,6 +45,14 @@ def move_mark(market: MarketState, price: float, parameters: EstimatorParameters
         market.map_changed()
 
 
+def sweep_range(market: MarketState, low: float, high: float, parameters: EstimatorParameters) -> None:
+    """Consume what the mark reached between two times, from a low and a high; the mark itself stays where it is."""
+    mark = market.mark_price
+    assert mark is not None
+    for price in (min(low, mark), max(high, mark), mark):
+        move_mark(market, price, parameters)
+
+
 def _consume(market: MarketState, side: int, low: float, high: float) -> None:
     assert market.map is not None
     estimated_base, estimated_usd = market.map.consume(side, low, high)

@@ -6,8 +6,6 @@ import math
 from dataclasses import dataclass, field
 from typing import Final
 
-import numpy as np
-
 from liqheat_estimator.core.accuracy.baselines import UNSWEPT_HOURS, FrozenForecasts
 from liqheat_estimator.core.accuracy.scores import ScoreBook
 from liqheat_estimator.core.parameters import DAY_MS, HOUR_MS
@@ -122,13 +120,3 @@ class AccuracyBook:
         self.reference = None
         self.open = []
         self.ranges = []
-
-
-def cumulative_at(near_usd: np.ndarray, starts: np.ndarray, width: float, distances: np.ndarray) -> np.ndarray:
-    """Sums of cells from the mark outwards, up to each distance: shape (2, distances)."""
-    cells = near_usd.shape[1]
-    sums = np.empty((2, len(distances)))
-    for side in (0, 1):
-        edges = np.concatenate([[0.0], starts[side] + width * np.arange(cells)])
-        sums[side] = np.interp(distances, edges, np.concatenate([[0.0], np.cumsum(near_usd[side])]))
-    return sums

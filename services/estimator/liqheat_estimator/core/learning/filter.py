@@ -31,15 +31,12 @@ class ReportedFilter:
     values : ndarray, shape (parameters,)
         Mean of the belief; order as in ``parameter_names``.
     covariance : ndarray, shape (parameters, parameters)
-    prior_logs : ndarray, shape (layers,)
-        Log weights of the layers before the first hour.
     hours : int
         Hours that taught it something.
     """
 
     values: Floats
     covariance: Floats
-    prior_logs: Floats
     hours: int = 0
     calibration: KnotCalibration = field(default_factory=KnotCalibration)
 
@@ -47,7 +44,7 @@ class ReportedFilter:
     def from_prior(cls, prior: Prior) -> ReportedFilter:
         """The belief before the first hour."""
         variances = prior.variances.astype(np.float32).astype(np.float64)  # as precise as a checkpoint keeps it
-        return cls(prior.values.copy(), np.diag(variances), prior.values[: prior.layers].copy())
+        return cls(prior.values.copy(), np.diag(variances))
 
     def medians(self, frozen: FrozenMap, parts: Floats) -> tuple[float, float]:
         """Median forecast of both sides for the parts of a swept band, in units."""

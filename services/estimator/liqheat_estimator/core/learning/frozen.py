@@ -64,6 +64,25 @@ class FrozenMap:
         place = log_bins(self.mark_price) % 1.0
         return np.array([place, 1.0 - place]) * BIN_WIDTH
 
+    def edges(self, side: int, cells: int) -> Floats:
+        """Log distance from the mark to the edges of the first cells of a side, shape (cells + 1,)."""
+        edges: Floats = np.concatenate([[0.0], self.starts()[side] + BIN_WIDTH * np.arange(cells)])
+        return edges
+
+    def sums_up_to(self, beside_usd: Floats, distances: Floats) -> Floats:
+        """Sums of another map's cells beside the same mark, up to each distance: shape (2, distances).
+
+        Parameters
+        ----------
+        beside_usd : ndarray, shape (2, cells)
+            Cells as in ``near_usd``.
+        """
+        sums = np.empty((2, len(distances)))
+        for side in (0, 1):
+            edges = self.edges(side, beside_usd.shape[1])
+            sums[side] = np.interp(distances, edges, np.concatenate([[0.0], np.cumsum(beside_usd[side])]))
+        return sums
+
     def parts(self, reaches: Floats) -> Floats:
         """Layers, diffuse bands and background within a distance on each side, in units: shape (2, groups).
 
@@ -85,7 +104,7 @@ class FrozenMap:
     def cumulative_parts(self, side: int, distances: Floats) -> tuple[Floats, Floats]:
         """The same for many distances of one side: layers (distances, layers) and bands (distances, bands)."""
         cells = self.near_usd.shape[2]
-        edges = np.concatenate([[0.0], self.starts()[side] + BIN_WIDTH * np.arange(cells)])
+        edges = self.edges(side, cells)
         sums = np.zeros((cells + 1, self.near_usd.shape[1]))
         np.cumsum(self.near_usd[side].T, axis=0, dtype=np.float64, out=sums[1:])
         layers = np.empty((len(distances), sums.shape[1]))

@@ -182,7 +182,6 @@ def _dump_filter(reported: ReportedFilter, arrays: ArrayWriter) -> Header:
     upper = reported.covariance[np.triu_indices(len(reported.values))].astype(np.float32)
     return {
         "values": reported.values.tolist(),
-        "prior_logs": reported.prior_logs.tolist(),
         "covariance": arrays.put(upper),
         "hours": reported.hours,
         "ratio_sum": reported.calibration.ratio_sum,
@@ -199,7 +198,6 @@ def _load_filter(header: Header, arrays: ArrayReader) -> ReportedFilter:
     return ReportedFilter(
         values,
         covariance,
-        np.array(header["prior_logs"], dtype=np.float64),
         header["hours"],
         KnotCalibration(header["ratio_sum"], header["weight"]),
     )
