@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from liqheat_shared.contracts.base import Contract, Finite, Output, Price, Scope, Share, Symbol, Usd, Venue
+from liqheat_shared.contracts.base import Contract, Finite, Output, Price, Scope, Share, Symbol, TimeMs, Usd, Venue
+from liqheat_shared.contracts.market_events import LiquidationFeedKind
 
 #: Width of a bin in natural log of price: bin k covers prices from exp(k * 0.001) to exp((k + 1) * 0.001).
 BIN_WIDTH = 0.001
@@ -65,6 +66,29 @@ class StressedMap(Contract):
     liquidated_at_once_short_usd: Usd
 
 
+class LiquidationFeed(Contract):
+    """How much of the time a market's liquidation feed was listened to; how much it carries is ``kind``.
+
+    Heard means: subscribed to, on a connection that lives, by an ingest that writes. A feed that says nothing for an
+    hour was heard all the same. Times are ours (``receive_time_ms``).
+    """
+
+    kind: LiquidationFeedKind
+    connected_since_ms: TimeMs | None = Field(
+        description="When the feed was first heard; later interruptions leave it. null: never, or there is none."
+    )
+    unbroken_since_ms: TimeMs | None = Field(
+        description="Since when it is heard without a break; null: it is not heard now."
+    )
+    heard_share_24h: Share | None = Field(
+        description="Part of the last 24 hours in which it was heard; time before it was first connected counts as "
+        "unheard, so sums over a day lack the rest. null: there is no feed."
+    )
+    heard_share_since_connected: Share | None = Field(
+        description="Part of the time since connected_since_ms in which it was heard; null: never connected."
+    )
+
+
 class Member(Contract):
     """A market that the map rests on."""
 
@@ -76,6 +100,7 @@ class Member(Contract):
     mark_price_kind: Literal["reported", "estimated-from-trades"]
     coverage_share: Share = Field(description="Part of the open interest that has a history behind it.")
     interrupted_streams: list[str] = []
+    liquidation_feed: LiquidationFeed | None = Field(default=None, description="null: nothing was told of one.")
 
 
 class Provenance(Contract):

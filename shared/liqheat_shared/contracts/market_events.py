@@ -23,6 +23,10 @@ from liqheat_shared.contracts.base import (
 
 MAX_TRADES_PER_MESSAGE = 1000
 
+#: What part of a market's liquidations its feed carries: all; at most the largest of each interval (throttled); some,
+#: as the venue says itself (partial); nobody knows. ``none``: there is no such feed.
+LiquidationFeedKind = Literal["complete", "throttled", "partial", "unknown", "none"]
+
 
 class MarketEvent(Contract):
     """Envelope of everything that happens on one market (venue, symbol) of a coin."""
@@ -143,6 +147,11 @@ class Instrument(MarketEvent):
     )
     tick_size: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     taker_fee_rate: Share | None = None
+    liquidation_feed: LiquidationFeedKind | None = Field(
+        default=None,
+        description="What part of the market's liquidations its feed carries; none: there is no feed of them, at the "
+        "venue or on the tape; null: not told. While one is told and not interrupted, silence means no liquidation.",
+    )
     margin_tiers: list[MarginTier] = Field(min_length=1, max_length=200)
     tiers_valid_from_ms: TimeMs
     tiers_source: str = Field(min_length=1, max_length=300)
