@@ -73,6 +73,7 @@ def test_trades_and_ticker_of_a_day_become_these_events(tmp_path: Path) -> None:
         "price_multiplier": 1.0,
         "tick_size": None,
         "taker_fee_rate": None,
+        "liquidation_feed": "none",
         "margin_tiers": [
             {
                 "notional_floor_usd": 0.0,
@@ -140,6 +141,8 @@ binance-futures,1000PEPEUSDT,1781222400013000,1781222400021000,,sell,0.012,1000
     assert binance["quantity_base"] == pytest.approx(1_000_000)
     assert binance["notional_usd"] == pytest.approx(12.0)
     assert binance["feed_completeness"] == "throttled"
+    feeds = [event["liquidation_feed"] for event in valid if event["type"] == "instrument"]
+    assert feeds == ["complete", "throttled"], "known before the first liquidation"
 
 
 def test_kpepe_and_an_inverse_contract_are_read_in_units_of_the_coin(tmp_path: Path) -> None:

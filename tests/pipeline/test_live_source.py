@@ -8,6 +8,7 @@ from collections import defaultdict
 import pytest
 
 from liqheat_ingest.sources.live.rest import RestFailed
+from liqheat_ingest.sources.live.venue_run import NOT_CONNECTED_YET
 from live_runs import VENUES, fake_venues, live_run, until
 
 pytestmark = pytest.mark.slow
@@ -82,7 +83,14 @@ def test_history_comes_first_within_brackets_and_then_everything_flows(fakes):
     for venue in VENUES:
         assert collected.counts[venue, "candle"] >= 20
         assert collected.counts[venue, "instrument"] >= 2
-    if not collected.of_type("feed-interrupted"):  # a starved machine may lose a connection
+    connecting, others = [], []
+    for event in collected.of_type("feed-interrupted"):
+        (connecting if event["reason"] == NOT_CONNECTED_YET else others).append(event)
+    assert {event["stream"] for event in connecting} == {"liquidations"}
+    assert {event["venue"] for event in connecting} == {"binance", "bybit", "okx"}, "Hyperliquid has no such feed"
+    spans = {(e["venue"], e["symbol"], e["from_ms"]) for e in collected.of_type("feed-resumed")}
+    assert {(e["venue"], e["symbol"], e["from_ms"]) for e in connecting} <= spans
+    if not others:  # a starved machine may lose a connection
         assert collected.holes() == [], "on standing connections nothing is lost"
     assert_nothing_lost_in_silence(collected)
     assert collected.dead_letters() == []
@@ -126,6 +134,7 @@ def test_whatever_dies_is_announced_and_refilled_and_no_trade_comes_twice(fakes)
         grown = lambda: len(collected.numbers["bybit", "ETH/USDT:USDT"]) > seen  # noqa: E731
         await until(grown, 60, "trades of the new listing")
         await until(lambda: not collected.live.cold_start.waiting, 60, "its history")
+        await until(recovered, 60, "its stream of liquidations")
 
     collected = live(fakes, scenario, ingest_live_silence_s=2.5, ingest_live_refresh_s=5.0)
     interrupted, resumed = (

@@ -12,12 +12,14 @@ from liqheat_ingest.log_position import LogTail
 from liqheat_ingest.mappers import mapper_of
 from liqheat_ingest.readings import Fact, Market, Trade
 from liqheat_ingest.settings import IngestSettings
-from liqheat_ingest.sources.live.feed_watch import FeedWatch
+from liqheat_ingest.sources.live.connection import Connection
+from liqheat_ingest.sources.live.feed_watch import FeedWatch, Stream
 from liqheat_ingest.sources.live.outlet import Outlet
 from liqheat_ingest.sources.live.rest import Rest, RestFailed
 from liqheat_ingest.sources.live.trade_numbers import TradeNumbers
 from liqheat_ingest.sources.live.venue_intake import VenueIntake
 from liqheat_ingest.sources.live.venues import feed_of
+from liqheat_ingest.sources.live.venues.feed import Acknowledgement, Listed
 from liqheat_ingest.sources.vision_history import candles_of_folder
 
 BTC = Market("BTC", "binance", "BTC/USDT:USDT")
@@ -70,6 +72,58 @@ def test_a_hole_on_a_standing_connection_is_announced_with_its_size():
     [resumed] = [event for kind, event in events if kind == "feed-resumed"]
     assert (resumed["missed_trades"], resumed["from_ms"], resumed["stream"]) == (3, T0 + 1, "trades")
     assert venue.missed_trades == 3
+
+
+class Unconnected:
+    """A port to an exchange that knows addresses and nothing else."""
+
+    class exchange:  # noqa: N801 - an attribute of the port
+        @staticmethod
+        def get_ws_url(*_):
+            return "ws://127.0.0.1"
+
+
+def connection(venue, topics, up):
+    feed = feed_of("binance")
+    return Connection(
+        feed,
+        Unconnected(),
+        venue,
+        "market",
+        0,
+        topics,
+        connects=None,
+        backoff=None,
+        now_ms=lambda: T0,
+        say=print,
+        on_up=up.extend,
+        on_down=lambda *_: None,
+    )
+
+
+def test_a_topic_of_all_markets_carries_a_new_listing_and_sheds_a_delisted_one():
+    eth = Market("ETH", "binance", "ETH/USDT:USDT")
+    topics = [
+        [topic for topic in feed_of("binance").topics([Listed(market, market.coin, None)], ()) if topic.is_of_all]
+        for market in (BTC, eth)
+    ]
+    venue, up = intake(), []
+    one = connection(venue, topics[0], up)
+    venue.watch.began(one.streams())
+    for topic in topics[1]:
+        one.carry(topic)
+    assert up == [], "it is not connected: its subscription will say"
+    one.is_up = True
+    one._subscriptions.asked("1", topics[0])
+    one._subscriptions.answered(Acknowledgement((), "1", "no such stream: !forceOrder@arr"))
+    for topic in topics[1]:
+        one.carry(topic)
+    assert [stream.name for stream in up] == ["ticker"], "refused liquidations do not count as heard"
+    assert Stream(eth, "liquidations") in venue.watch.all()
+    one.shed({BTC})
+    assert {stream.market for stream in one.streams()} == {eth}
+    one._subscriptions.asked("2", topics[0])
+    assert one._subscriptions.refused == {}, "what is asked for again may stand"
 
 
 def test_a_full_outlet_says_so_until_it_is_emptied():

@@ -13,6 +13,7 @@ from typing import Any
 
 from liqheat_ingest.margin_tables import MarginTable, margin_table
 from liqheat_ingest.readings import Market
+from liqheat_shared.contracts.market_events import LiquidationFeedKind
 
 #: Longest first: 1000000MOG must not be read as 1000 times 000MOG.
 _MULTIPLIERS = (("1000000", 1_000_000.0), ("1M", 1_000_000.0), ("10000", 10_000.0), ("1000", 1_000.0))
@@ -25,6 +26,13 @@ _BINANCE_INVERSE = re.compile(r"([A-Z0-9]+)USD_PERP")
 _BYBIT_INVERSE = re.compile(r"([A-Z0-9]+)USD")
 #: Base units of one contract of OKX's linear swaps, as far as they are known here.
 _OKX_CONTRACT_SIZE = {"BTC-USDT-SWAP": 0.01, "ETH-USDT-SWAP": 0.1, "SOL-USDT-SWAP": 1.0}
+#: What part of its liquidations each venue's public feed carries, as the venue's documentation says.
+LIQUIDATION_FEEDS: dict[str, LiquidationFeedKind] = {
+    "binance": "throttled",  # forceOrder: the largest of each symbol and second
+    "bybit": "complete",  # allLiquidation: every one, each 500 ms
+    "okx": "partial",  # liquidation-orders: "does not represent the total number"
+    "hyperliquid": "none",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +49,8 @@ class InstrumentSpec:
         Units of the coin in one unit of the venue's base, 1000 for 1000PEPE.
     margin : MarginTable or None
         The venue's own margin tiers, where it told them; None: the shipped table.
+    liquidation_feed : str or None
+        What part of the liquidations the source carries; None: as ``LIQUIDATION_FEEDS`` says of the venue.
     """
 
     market: Market
@@ -51,6 +61,7 @@ class InstrumentSpec:
     tick_size: float | None = None
     taker_fee_rate: float | None = None
     margin: MarginTable | None = None
+    liquidation_feed: LiquidationFeedKind | None = None
 
     def price(self, venue_price: float) -> float:
         """Price of one unit of the coin.
@@ -204,6 +215,7 @@ def instrument_fields(spec: InstrumentSpec) -> dict[str, Any]:
         "price_multiplier": spec.price_multiplier,
         "tick_size": spec.tick_size,
         "taker_fee_rate": spec.taker_fee_rate,
+        "liquidation_feed": spec.liquidation_feed or LIQUIDATION_FEEDS.get(spec.market.venue),
         "margin_tiers": [tier._asdict() for tier in table.tiers],
         "tiers_valid_from_ms": table.valid_from_ms,
         "tiers_source": table.source,

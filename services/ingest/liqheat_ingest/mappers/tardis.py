@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from math import inf
 
-from liqheat_ingest.instruments import InstrumentSpec
+from liqheat_ingest.instruments import LIQUIDATION_FEEDS, InstrumentSpec
 from liqheat_ingest.mappers.rows import (
     DAY_US,
     EARLIEST_US,
@@ -35,8 +35,6 @@ TICKER_HEADER = (
 )
 _AGGRESSOR = {b"buy": "b", b"sell": "s"}
 _LIQUIDATED = {b"buy": "short", b"sell": "long"}
-#: How much of the venue's liquidations the public feed carries.
-_COMPLETENESS = {"binance": "throttled", "bybit": "complete", "okx": "partial"}
 #: Which price the venue's feed prints.
 _PRICE_KIND = {"binance": "average", "bybit": "bankruptcy", "okx": "bankruptcy"}
 
@@ -101,7 +99,7 @@ def liquidations(resolve: Resolve) -> MapRow:
             "price_kind": _PRICE_KIND.get(spec.market.venue, "order"),
             "quantity_base": quantity,
             "notional_usd": price * quantity,
-            "feed_completeness": _COMPLETENESS.get(spec.market.venue, "unknown"),
+            "feed_completeness": LIQUIDATION_FEEDS.get(spec.market.venue, "unknown"),
             "liquidation_id": row[4].decode("ascii", "replace") or None,
         }
         fact = Fact(local_us // 1000, spec.market, event_us // 1000, "liquidation", fields, "liquidations")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from liqheat_ingest.instruments import InstrumentSpec, shipped_margin
+from liqheat_ingest.instruments import LIQUIDATION_FEEDS, InstrumentSpec, shipped_margin
 from liqheat_ingest.mappers.binance_vision import CandleJoiner, utc_ms
 from liqheat_ingest.readings import Item, Market, SourceError
 from liqheat_ingest.sources.csv_files import DataFile, Specs, find_files, probe, read, recognise, tardis_name
@@ -20,6 +20,7 @@ from liqheat_ingest.sources.recordings import (
     recognise_recording,
 )
 from liqheat_shared.contracts.base import Phase
+from liqheat_shared.contracts.market_events import LiquidationFeedKind
 
 DAY_US = 86_400_000_000
 
@@ -67,10 +68,18 @@ class ReplaySource:
         spec = self.specs.get(market)
         if spec is None:
             spec = self.mappers.describe(market)
+        spec = replace(spec, liquidation_feed=self._liquidation_feed(market))
         if spec.margin is not None:
             return spec
         first_ms = min(file.first_us for file in self.files) // 1000
         return replace(spec, margin=shipped_margin(spec, first_ms))
+
+    def _liquidation_feed(self, market: Market) -> LiquidationFeedKind:
+        """As of the venue where the tape carries liquidations of the market, else ``none``; recordings carry all."""
+        carried = market not in self.specs or any(
+            file.format == "tardis-liquidations" and file.market in (None, market) for file in self.files
+        )
+        return LIQUIDATION_FEEDS.get(market.venue, "unknown") if carried else "none"
 
     @property
     def broken_lines(self) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 
 from liqheat_ingest.instruments import InstrumentSpec
 from liqheat_ingest.market_simulation.market import Liquidated, MarketStep, SimulatedMarket, TrueDensity
-from liqheat_ingest.market_simulation.profiles import COINS
+from liqheat_ingest.market_simulation.profiles import COINS, VENUES
 from liqheat_ingest.market_simulation.simulation import Simulation, StepOf
 from liqheat_ingest.readings import Fact, Item, Market, Trade
 from liqheat_shared.contracts.base import Phase
@@ -76,7 +76,8 @@ class SimulatorSource:
 
     def describe(self, market: Market) -> InstrumentSpec:
         """How to read a simulated market."""
-        return InstrumentSpec(market, "USDT", tick_size=COINS[market.coin].tick_size)
+        [feed] = [venue.liquidation_feed for venue in VENUES if venue.venue == market.venue]
+        return InstrumentSpec(market, "USDT", tick_size=COINS[market.coin].tick_size, liquidation_feed=feed)
 
     def items(self) -> Iterator[Item]:
         """History, then live seconds."""

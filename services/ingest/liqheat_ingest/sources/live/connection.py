@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from liqheat_ingest.raw import RawMessage, websocket_channel
+from liqheat_ingest.readings import Market
 from liqheat_ingest.sources.live.backoff import Backoff
 from liqheat_ingest.sources.live.connection_plan import chunks
 from liqheat_ingest.sources.live.exchanges import ExchangePort
-from liqheat_ingest.sources.live.feed_watch import Stream
+from liqheat_ingest.sources.live.feed_watch import LIQUIDATIONS, Stream
 from liqheat_ingest.sources.live.patience import Patience
 from liqheat_ingest.sources.live.rate_budget import RateBudget
 from liqheat_ingest.sources.live.subscriptions import Subscriptions
@@ -122,6 +123,21 @@ class Connection:
         self._to_undo += [self.topics.pop(name) for name in names if name in self.topics]
         self._changed.set()
 
+    def carry(self, topic: Topic) -> None:
+        """A topic of all markets carries those of ``topic``, too."""
+        known = self.topics[topic.name]
+        self.topics[topic.name] = known._replace(streams=known.streams + topic.streams)
+        self._intake.watch.began(topic.streams)
+        if self.is_up:
+            self._on_up([stream for stream in topic.streams if self._flows(known, stream)])
+
+    def shed(self, markets: Collection[Market]) -> None:
+        """What the topics of all markets bring of these is not waited for any more."""
+        for name, topic in self.topics.items():
+            if topic.is_of_all:
+                kept = tuple(stream for stream in topic.streams if stream.market not in markets)
+                self.topics[name] = topic._replace(streams=kept)
+
     def renew(self, name: str) -> None:
         """Unsubscribe and subscribe again, for a new snapshot."""
         topic = self.topics.get(name)
@@ -207,7 +223,12 @@ class Connection:
         if not closed.done() and waiting:
             self._backoff.reset()
             self.is_up = self._was_up = True
-            self._on_up([stream for topic in waiting if topic.name in self.topics for stream in topic.streams])
+            standing = [self.topics[topic.name] for topic in waiting if topic.name in self.topics]
+            self._on_up([stream for topic in standing for stream in topic.streams if self._flows(topic, stream)])
+
+    def _flows(self, topic: Topic, stream: Stream) -> bool:
+        """Whether to announce a stream as flowing: of liquidations, refused ones sound like calm."""
+        return stream.name != LIQUIDATIONS or topic.name not in self._subscriptions.refused
 
     async def _stay(self, closed: asyncio.Future[Any]) -> str:
         while not closed.done():

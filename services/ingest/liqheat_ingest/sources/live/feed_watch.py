@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 
 from liqheat_ingest.readings import Fact, Market
 
+#: The stream whose silence means something: that nobody was liquidated.
+LIQUIDATIONS = "liquidations"
 #: A stream that was subscribed to anew for its silence is left alone for so long.
 RETRY_SILENT_MS = 30 * 60_000
 

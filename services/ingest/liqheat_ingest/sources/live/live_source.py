@@ -190,6 +190,7 @@ class LiveSource:
             self._say(f"{run.venue} lists none of the chosen coins")
             return
         self._go_on(run)
+        run.await_liquidations(run.markets)
         run.connect()
         self._poll(run)
         self._spawn(self.pollings[run.venue].run())

@@ -31,7 +31,9 @@ class Subscriptions:
         self.refused: dict[str, str] = {}
 
     def asked(self, request_id: str, topics: Sequence[Topic]) -> None:
-        """A request was sent."""
+        """A request was sent; what was refused before may stand now."""
+        for topic in topics:
+            self.refused.pop(topic.name, None)
         self._asked[request_id] = list(topics)
 
     def forget(self) -> None:

@@ -68,7 +68,12 @@ class VenueConnections:
             self._open(part)
 
     def add(self, topics: Sequence[Topic]) -> None:
-        """Subscribe to more, on connections with room where there are some."""
+        """Subscribe to more, on connections with room where there are some; topics of all bring them already."""
+        for connection in self.all:
+            for topic in topics:
+                if topic.is_of_all and topic.name in connection.topics:
+                    connection.carry(topic)
+        topics = [topic for topic in topics if not topic.is_of_all]
         loads = [(connection.address, len(connection.topics)) for connection in self.all]
         placed, left = place(topics, loads, self._feed.topics_per_connection)
         for index, part in placed.items():
@@ -78,6 +83,7 @@ class VenueConnections:
     def leave(self, markets: Collection[Market]) -> None:
         """Unsubscribe from markets."""
         for connection in self.all:
+            connection.shed(markets)
             gone = [
                 name
                 for name, topic in connection.topics.items()

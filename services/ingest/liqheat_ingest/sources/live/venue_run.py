@@ -11,7 +11,7 @@ from liqheat_ingest.readings import Fact, Market, Trade
 from liqheat_ingest.sources.live.clock_skew import ClockSkew
 from liqheat_ingest.sources.live.connection import Connection
 from liqheat_ingest.sources.live.exchanges import ExchangePort, make_exchange
-from liqheat_ingest.sources.live.feed_watch import FeedWatch, Stream
+from liqheat_ingest.sources.live.feed_watch import LIQUIDATIONS, FeedWatch, Stream
 from liqheat_ingest.sources.live.history import Span, join
 from liqheat_ingest.sources.live.options import LiveOptions
 from liqheat_ingest.sources.live.outlet import Outlet
@@ -24,6 +24,8 @@ from liqheat_ingest.sources.live.venues import feed_of
 from liqheat_ingest.sources.live.venues.feed import Listed, Request
 
 MOST_PAGES = 40
+#: Reason of the interruption that a liquidation stream begins with.
+NOT_CONNECTED_YET = "not connected yet"
 
 
 class VenueRun:
@@ -123,9 +125,21 @@ class VenueRun:
         """Open all connections that the chosen markets need."""
         self._connections.open(self.feed.topics(self.markets, self.with_book()))
 
+    def await_liquidations(self, markets: Sequence[Listed]) -> None:
+        """Announce the liquidation streams of new markets as interrupted until their subscriptions stand.
+
+        Nobody was liquidated, or nobody listened: only the log can tell the two apart, from its first event on.
+        """
+        topics = self.feed.topics(markets, frozenset())
+        streams = [stream for topic in topics for stream in topic.streams if stream.name == LIQUIDATIONS]
+        now_ms, watch = self._hooks.now_ms(), self.intake.watch
+        watch.began(streams)
+        self.intake.add(watch.lost(streams, now_ms, now_ms, NOT_CONNECTED_YET))
+
     def follow(self, added: Sequence[Listed], removed: Sequence[Listed]) -> None:
         """Subscribe to markets that were listed and leave those that are gone. ``choose`` comes first."""
-        self._connections.add([topic for topic in self.feed.topics(added, self.with_book()) if not topic.is_of_all])
+        self.await_liquidations(added)
+        self._connections.add(self.feed.topics(added, self.with_book()))
         gone = {listed.market for listed in removed}
         self._connections.leave(gone)
         if gone:
