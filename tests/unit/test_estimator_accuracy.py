@@ -234,7 +234,7 @@ def test_an_open_record_that_sees_no_price_is_a_band_of_no_width() -> None:
     book = AccuracyBook()
     knots = np.ones((2, len(KNOTS)), dtype=np.float32)
     book.open.append(OpenRecord(10, 100.0, FrozenForecasts(1.0, knots, knots, ((0.0, 0.0), (0.0, 0.0))), 0.5))
-    ((index, record),) = book.take(EndedHour(10, math.inf, 0.0, (0.0, 0.0), True))
+    ((index, record),) = book.take(EndedHour(10, math.inf, 0.0, (0.0, 0.0), (0.0, 0.0), True))
     assert (index, record.distances()) == (0, (0.0, 0.0))
     message = parsed(
         accuracy_message(COIN, "live", book, (index, record), {"model_version": "m", "reporting_venues": []})

@@ -221,8 +221,8 @@ def test_the_shell_migrates_a_coin_when_it_is_first_needed() -> None:
     assert again.open(0, partition.records | {POSITION_KEY: position}).next_offset == 9
 
 
-@pytest.mark.parametrize("versions", [{"position": 3, "BTC": 1}, {"position": 2, "BTC": 3}, {"position": 0, "BTC": 2}])
+@pytest.mark.parametrize("versions", [{"position": 4, "BTC": 1}, {"position": 3, "BTC": 4}, {"position": 0, "BTC": 3}])
 def test_states_of_unknown_versions_are_refused_before_anything_is_folded(versions: dict[str, int]) -> None:
     engine = Engine(EstimatorFold(), "market-events-v1", 1)
-    with pytest.raises(StateVersionError, match=r"state version 2 \(and migrates 1\)"):
+    with pytest.raises(StateVersionError, match=r"state version 3 \(and migrates 1, 2\)"):
         engine.open(0, _records(**versions))

@@ -101,6 +101,11 @@ class Member(Contract):
     coverage_share: Share = Field(description="Part of the open interest that has a history behind it.")
     interrupted_streams: list[str] = []
     liquidation_feed: LiquidationFeed | None = Field(default=None, description="null: nothing was told of one.")
+    shown_liquidation_usd_share: Share | None = Field(
+        default=None,
+        description="Estimated part of the liquidated USD that the venue's liquidation feed publishes while it is "
+        "heard; 1: it publishes all. null: unknown, or nothing was liquidated yet.",
+    )
 
 
 class Provenance(Contract):

@@ -25,7 +25,10 @@ class SideRecord(Contract):
     """One side over one horizon."""
 
     side: Side
-    observed_usd: Usd
+    observed_usd: Usd = Field(description="As venues reported it.")
+    estimated_liquidated_usd: Usd | None = Field(
+        default=None, description="observed_usd and what throttled feeds are estimated to have left out."
+    )
     forecasts: list[Forecast] = Field(min_length=1)
 
 

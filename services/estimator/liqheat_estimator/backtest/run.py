@@ -15,6 +15,7 @@ from liqheat_estimator.core.bins import Floats
 from liqheat_estimator.core.layers import Layers
 from liqheat_estimator.core.learning.filter import ReportedFilter
 from liqheat_estimator.core.learning.frozen import FrozenMap
+from liqheat_estimator.core.learning.shown_share import ShownShares
 from liqheat_estimator.core.learning.prior import Prior
 from liqheat_estimator.core.market_state import MarketState, side_of
 from liqheat_estimator.core.open_interest_flow import apply_open_interest, put_measured
@@ -71,6 +72,7 @@ class Backtest:
     parameters: EstimatorParameters
     prior: Prior
     market: MarketState = field(init=False)
+    shown_shares: ShownShares = field(default_factory=ShownShares)
     layers: Layers = field(init=False)
     steps: list[FrozenStep] = field(default_factory=list)
     close: float | None = None
@@ -123,7 +125,7 @@ class Backtest:
 
     def _take(self, metric: Metric, low: float | None, high: float | None) -> None:
         market, parameters = self.market, self.parameters
-        market_events.advance_market(market, metric.time_ms, self.prior)
+        market_events.advance_market(market, metric.time_ms, self.prior, self.shown_shares)
         for extreme, bound in ((low, min), (high, max)):
             if extreme is not None:
                 move_mark(market, bound(extreme, metric.price), parameters)
@@ -146,7 +148,7 @@ class Backtest:
         if known and self._mirrored is not None and learning.high > 0:
             self._mirror.learn(self._mirrored, learning.reaches(), observed, self.prior)
         if self.market.mark_price is not None:
-            ended = market_events.advance_market(self.market, span.end_ms + 1, self.prior)
+            ended = market_events.advance_market(self.market, span.end_ms + 1, self.prior, self.shown_shares)
             if ended is not None and learning.frozen is not None:
                 self._mirrored = mirrored(learning.frozen)
 

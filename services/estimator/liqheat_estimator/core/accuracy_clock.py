@@ -8,6 +8,7 @@ from liqheat_estimator.core.accuracy.baselines import KNOTS, FrozenForecasts
 from liqheat_estimator.core.accuracy.book import AccuracyBook, EndedHour, MarketKey, OpenRecord
 from liqheat_estimator.core.accuracy.message import accuracy_message
 from liqheat_estimator.core.coin_state import CoinState
+from liqheat_estimator.core.learning.shown_share import ShownShares
 from liqheat_estimator.core.market_state import MarketState
 from liqheat_estimator.core.parameters import HOUR_MS, LONG, SHORT, EstimatorParameters
 from liqheat_estimator.core.reported_share import (
@@ -42,7 +43,7 @@ def hour_ended(
         "model_version": parameters.model_version,
         "reporting_venues": sorted({each.venue for each in members}),
     }
-    closed = book.take(_ended(market, members, ended_hour))
+    closed = book.take(_ended(market, members, ended_hour, state.shown_shares))
     emissions = [accuracy_message(state.coin, phase, book, each, about) for each in closed]
     book.open.append(_freeze(book, market, members))
     return emissions
@@ -56,20 +57,26 @@ def _reference(members: list[MarketState]) -> MarketKey | None:
     return largest.venue, largest.symbol
 
 
-def _ended(market: MarketState, members: list[MarketState], ended_hour: int) -> EndedHour:
-    observed = [0.0, 0.0]
+def _ended(market: MarketState, members: list[MarketState], ended_hour: int, shares: ShownShares) -> EndedHour:
+    observed, hidden = [0.0, 0.0], [0.0, 0.0]
     is_complete = True
     for member in members:
         learning = member.learning
         if learning.hour == ended_hour:  # this member's own clock has not turned yet
-            amounts, watched = (learning.observed_usd[LONG], learning.observed_usd[SHORT]), learning.is_watched
+            amounts, watched = learning.observed_usd, learning.is_watched
+            unseen = member.liquidation_minutes.hidden_so_far(shares)
+            unheard = [learning.hidden_usd[side] + unseen[side] for side in (LONG, SHORT)]
         else:
-            amounts, watched = learning.last_observed_usd, learning.last_watched
-        observed[LONG] += amounts[LONG]
-        observed[SHORT] += amounts[SHORT]
+            amounts, watched = list(learning.last_observed_usd), learning.last_watched
+            unheard = list(learning.last_hidden_usd)
+        for side in (LONG, SHORT):
+            observed[side] += amounts[side]
+            hidden[side] += unheard[side]
         is_complete &= watched and not member.interrupted
     low, high = market.learning.last_range
-    return EndedHour(ended_hour, low, high, (observed[LONG], observed[SHORT]), is_complete)
+    return EndedHour(
+        ended_hour, low, high, (observed[LONG], observed[SHORT]), (hidden[LONG], hidden[SHORT]), is_complete
+    )
 
 
 def _freeze(book: AccuracyBook, market: MarketState, members: list[MarketState]) -> OpenRecord:

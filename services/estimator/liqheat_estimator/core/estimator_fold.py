@@ -13,14 +13,13 @@ from liqheat_estimator.core.grid import grid_at
 from liqheat_estimator.core.layers import Layers
 from liqheat_estimator.core.learning.prior import Prior, shipped_prior
 from liqheat_estimator.core.liquidations import realised_liquidation
-from liqheat_estimator.core.market_state import MarketState, side_of
+from liqheat_estimator.core.market_state import MarketState
 from liqheat_estimator.core.open_interest_flow import apply_open_interest
 from liqheat_estimator.core.parameters import HOUR_MS, LONG, SHORT, EstimatorParameters
 from liqheat_estimator.core.price_bar import PriceBar
 from liqheat_estimator.core.rejection import judge, price_range
 from liqheat_estimator.core.stored.coin import dump_state, load_state
-from liqheat_estimator.core.stored.migration import migrate_from_1
-from liqheat_shared.contracts.base import AGGREGATED
+from liqheat_estimator.core.stored.migration import migrate_from_1, migrate_from_2
 from liqheat_shared.contracts.dead_letters import Reason
 from liqheat_shared.contracts.market_events import (
     BackfillBracket,
@@ -61,8 +60,8 @@ class EstimatorFold(Fold[CoinState, Event]):
     """
 
     stage: ClassVar[Literal["estimator", "clusterer"]] = "estimator"
-    state_version: ClassVar[int] = 2
-    migrates_from: ClassVar[frozenset[int]] = frozenset({1})
+    state_version: ClassVar[int] = 3
+    migrates_from: ClassVar[frozenset[int]] = frozenset({1, 2})
 
     def __init__(self, parameters: EstimatorParameters | None = None, prior: Prior | None = None) -> None:
         self.parameters = EstimatorParameters() if parameters is None else parameters
@@ -81,8 +80,8 @@ class EstimatorFold(Fold[CoinState, Event]):
         return load_state(body, coin, len(self.parameters.leverages))
 
     def migrate(self, version: int, body: bytes, coin: str) -> bytes:
-        assert version == 1
-        return migrate_from_1(body, coin, self.parameters)
+        assert version in self.migrates_from
+        return migrate_from_1(body, coin, self.parameters) if version == 1 else migrate_from_2(body, coin)
 
     def dump(self, state: CoinState) -> bytes:
         return dump_state(state)
@@ -133,7 +132,7 @@ class EstimatorFold(Fold[CoinState, Event]):
             state.restart_cold()
         if event.phase != "backfill":
             state.live_phase = event.phase
-        ended_hour = apply.advance_market(market, event.event_time_ms, self.prior)
+        ended_hour = apply.advance_market(market, event.event_time_ms, self.prior, state.shown_shares)
         if ended_hour is not None:
             emissions += hour_ended(state, market, ended_hour, event.phase, self.parameters)
         return emissions + self._apply(state, market, event)
@@ -231,10 +230,5 @@ class EstimatorFold(Fold[CoinState, Event]):
 
     def _apply_liquidation(self, state: CoinState, market: MarketState, event: Liquidation) -> list[Emission]:
         self._note(market, event, "liquidations")
-        side = side_of(event.liquidated_side)
-        market.learning.observe(side, event.notional_usd)
-        state.liquidation_totals.add(event.event_time_ms, side, event.notional_usd)
-        columns = [state.columns_of(scope).bar for scope in (AGGREGATED, market.venue)]
-        for bar in (state.interval, *columns):
-            bar.liquidated_usd[side] += event.notional_usd
+        apply.apply_liquidation(state, market, event)
         return [realised_liquidation(event, market, state.liquidation_totals)]

@@ -6,6 +6,7 @@ from liqheat_estimator.core.bins import bin_of, bins_of
 from liqheat_estimator.core.coin_state import CoinState
 from liqheat_estimator.core.decode import TradeBatch
 from liqheat_estimator.core.layers import Layers
+from liqheat_estimator.core.learning.shown_share import ShownShares
 from liqheat_estimator.core.learning.prior import Prior
 from liqheat_estimator.core.market_state import MarketState, Suspicion, side_of
 from liqheat_estimator.core.open_interest_flow import apply_open_interest, put_measured
@@ -19,6 +20,7 @@ from liqheat_shared.contracts.market_events import (
     FeedStatus,
     Heartbeat,
     Instrument,
+    Liquidation,
     OnChainPosition,
     Ticker,
 )
@@ -31,13 +33,14 @@ MAX_BASIS = 0.1
 MAX_STREAMS = 32
 
 
-def advance_market(market: MarketState, time_ms: int, prior: Prior) -> int | None:
+def advance_market(market: MarketState, time_ms: int, prior: Prior, shares: ShownShares) -> int | None:
     """Let a market's time pass up to an event, from the state before it: samples, hours that end, what they teach.
 
     Returns the number of the hour that ended, if one did.
     """
     if market.mark_price is None or not market.learning.is_due(time_ms):
         return None
+    market.learning.hide(market.liquidation_minutes.end_minute(time_ms, shares))
     ended = market.learning.advance(time_ms, market.situation(), prior)
     if ended is not None:
         market.round_map()
@@ -172,6 +175,20 @@ def apply_candle(
 def is_known_candle(market: MarketState, candle: Candle) -> bool:
     """Whether a backfill candle ends before what the market knows already: it is left out."""
     return market.flow_ms is not None and candle.open_time_ms + candle.interval_ms <= market.flow_ms
+
+
+def apply_liquidation(state: CoinState, market: MarketState, event: Liquidation) -> None:
+    """A liquidation that the venue reported: a record beside the map, and what its hour teaches."""
+    side, notional_usd = side_of(event.liquidated_side), event.notional_usd
+    market.learning.observe(side, notional_usd)
+    hidden = market.liquidation_minutes.take(
+        event.event_time_ms, side, notional_usd, event.feed_completeness, state.shown_shares
+    )
+    market.learning.hide(hidden)
+    state.liquidation_totals.add(event.event_time_ms, side, notional_usd)
+    columns = [state.columns_of(scope).bar for scope in (AGGREGATED, market.venue)]
+    for bar in (state.interval, *columns):
+        bar.liquidated_usd[side] += notional_usd
 
 
 def apply_position(market: MarketState, position: OnChainPosition) -> None:

@@ -13,6 +13,7 @@ from liqheat_estimator.core.bins import Floats, bin_of, centre_price
 from liqheat_estimator.core.layers import layer_shifts
 from liqheat_estimator.core.learning.hour import HourlyLearning, Situation
 from liqheat_estimator.core.ledger import Ledger
+from liqheat_estimator.core.liquidation_minutes import LiquidationMinutes
 from liqheat_estimator.core.margin import venue_rule
 from liqheat_estimator.core.measured_positions import MeasuredPositions
 from liqheat_estimator.core.parameters import LONG, SHORT, EstimatorParameters
@@ -84,6 +85,7 @@ class MarketState:
     incomplete_until_ms: int = -1
     suspicion: Suspicion = field(default_factory=Suspicion)
     learning: HourlyLearning = field(default_factory=HourlyLearning)
+    liquidation_minutes: LiquidationMinutes = field(default_factory=LiquidationMinutes)
     vendor_like: VendorLikeMap | None = None
     # Derived, never stored.
     map_version: int = 0

@@ -26,6 +26,8 @@ class OpenRecord:
         Extremes of the reference market's mark since.
     observed_usd : list of float
         Reported since, by side, on the markets that the forecast covers.
+    hidden_usd : list of float
+        What throttled ones of these feeds are estimated to have left out since, by side.
     is_complete : bool
         Whether every hour since was watched.
     """
@@ -37,6 +39,7 @@ class OpenRecord:
     low: float = math.inf
     high: float = 0.0
     observed_usd: list[float] = field(default_factory=lambda: [0.0, 0.0])
+    hidden_usd: list[float] = field(default_factory=lambda: [0.0, 0.0])
     is_complete: bool = True
 
     def distances(self) -> tuple[float, float]:
@@ -54,6 +57,7 @@ class EndedHour:
     low: float
     high: float
     observed_usd: tuple[float, float]
+    hidden_usd: tuple[float, float]
     is_complete: bool
 
 
@@ -88,6 +92,7 @@ class AccuracyBook:
             record.low, record.high = min(record.low, ended.low), max(record.high, ended.high)
             for side in (0, 1):
                 record.observed_usd[side] += ended.observed_usd[side]
+                record.hidden_usd[side] += ended.hidden_usd[side]
             record.is_complete &= ended.is_complete
             age = ended.hour - record.hour + 1
             for index, hours in enumerate(HORIZON_HOURS):

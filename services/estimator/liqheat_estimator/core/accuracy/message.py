@@ -56,6 +56,7 @@ def _side(record: OpenRecord, side: int) -> dict[str, Any]:
     return {
         "side": SIDES[side],
         "observed_usd": record.observed_usd[side],
+        "estimated_liquidated_usd": record.observed_usd[side] + record.hidden_usd[side],
         "forecasts": [{"method": method, "forecast_usd": usd} for method, usd in zip(METHODS, forecasts, strict=True)],
     }
 

@@ -35,7 +35,9 @@ class HourlyLearning:
         Extremes of the mark in the open hour.
     observed_usd : list of float
         Reported in the open hour, by side.
-    last_observed_usd : tuple of float
+    hidden_usd : list of float
+        What a throttled feed is estimated to have left out of the open hour, by side.
+    last_observed_usd, last_hidden_usd : tuple of float
         The same of the hour before.
     last_range : tuple of float
         Low and high of the hour before.
@@ -52,7 +54,9 @@ class HourlyLearning:
     low: float = math.inf
     high: float = 0.0
     observed_usd: list[float] = field(default_factory=lambda: [0.0, 0.0])
+    hidden_usd: list[float] = field(default_factory=lambda: [0.0, 0.0])
     last_observed_usd: tuple[float, float] = (0.0, 0.0)
+    last_hidden_usd: tuple[float, float] = (0.0, 0.0)
     last_range: tuple[float, float] = (math.inf, 0.0)
     is_watched: bool = False
     last_watched: bool = False
@@ -70,6 +74,11 @@ class HourlyLearning:
     def observe(self, side: int, notional_usd: float) -> None:
         """Count a liquidation that the venue reported."""
         self.observed_usd[side] += notional_usd
+
+    def hide(self, hidden_usd: list[float]) -> None:
+        """Count what the feed is estimated to have left out, by side."""
+        for side in (LONG, SHORT):
+            self.hidden_usd[side] += hidden_usd[side]
 
     def is_due(self, time_ms: int) -> bool:
         """Whether an event of this time leads beyond a 5-minute boundary."""
@@ -96,8 +105,9 @@ class HourlyLearning:
         if market.map is None:
             return
         if self.evidence is not None and self.is_watched and market.open_interest_usd > 0:
-            observed = np.array(self.observed_usd)
-            self.evidence.learn(market.map.swept_usd / market.open_interest_usd, observed / market.open_interest_usd)
+            # What is held against the map is what was liquidated, not what a throttled feed showed of it.
+            liquidated = np.array(self.observed_usd) + np.array(self.hidden_usd)
+            self.evidence.learn(market.map.swept_usd / market.open_interest_usd, liquidated / market.open_interest_usd)
         market.map.swept_usd[...] = 0.0
 
     def _end_hour(self, prior: Prior, *, is_next: bool) -> None:
@@ -108,7 +118,8 @@ class HourlyLearning:
                 observed = (self.observed_usd[LONG], self.observed_usd[SHORT])
                 self.filter.learn(frozen, self.reaches(), observed, prior)
         self.last_observed_usd = (self.observed_usd[LONG], self.observed_usd[SHORT]) if is_next else (0.0, 0.0)
-        self.observed_usd = [0.0, 0.0]
+        self.last_hidden_usd = (self.hidden_usd[LONG], self.hidden_usd[SHORT]) if is_next else (0.0, 0.0)
+        self.observed_usd, self.hidden_usd = [0.0, 0.0], [0.0, 0.0]
         self.last_range = (self.low, self.high)
         self.last_watched = self.is_watched and frozen is not None
         self.low, self.high = math.inf, 0.0

@@ -9,7 +9,7 @@ from liqheat_estimator.core.accuracy.book import AccuracyBook, OpenRecord
 from liqheat_estimator.core.accuracy.scores import ScoreBook
 from liqheat_estimator.core.stored.arrays import ArrayReader, ArrayWriter, Header, plain
 
-_RECORD_FIELDS = ("hour", "mark_price", "reported_share", "observed_usd", "is_complete")
+_RECORD_FIELDS = ("hour", "mark_price", "reported_share", "observed_usd", "hidden_usd", "is_complete")
 
 
 def dump_accuracy(book: AccuracyBook, arrays: ArrayWriter) -> Header:

@@ -14,6 +14,7 @@ from liqheat_estimator.core.learning.frozen import FrozenMap
 from liqheat_estimator.core.learning.hour import HourlyLearning
 from liqheat_estimator.core.learning.layer_evidence import LayerEvidence
 from liqheat_estimator.core.ledger import Ledger
+from liqheat_estimator.core.liquidation_minutes import LiquidationMinutes
 from liqheat_estimator.core.market_state import MarketState, Suspicion
 from liqheat_estimator.core.measured_positions import MeasuredPosition, MeasuredPositions
 from liqheat_estimator.core.position_map import PositionMap
@@ -49,7 +50,28 @@ MAP_ARRAYS = ("scale", "tail_mass", "tail_moment", "total", "seed_share", "swept
 ACTIVITY_FIELDS = ("step", "price", "sums", "weights", "ranges")
 EVIDENCE_ARRAYS = ("information", "explained", "values")
 EVIDENCE_FIELDS = ("reported", "swept")
-LEARNING_FIELDS = ("hour", "observed_usd", "last_observed_usd", "is_watched", "last_watched")
+LEARNING_FIELDS = (
+    "hour",
+    "observed_usd",
+    "hidden_usd",
+    "last_observed_usd",
+    "last_hidden_usd",
+    "is_watched",
+    "last_watched",
+)
+FEED_FIELDS = (
+    "completeness",
+    "minute",
+    "second",
+    "seconds",
+    "largest_usd",
+    "largest_side",
+    "shown_usd",
+    "all_usd",
+    "late_usd",
+    "reported_sum",
+    "estimated_sum",
+)
 
 
 def dump_market(market: MarketState, arrays: ArrayWriter) -> Header:
@@ -66,6 +88,7 @@ def dump_market(market: MarketState, arrays: ArrayWriter) -> Header:
         "stream_seen_ms": list(market.stream_seen_ms.items()),
         "interrupted": list(market.interrupted.items()),
         "suspicion": plain(market.suspicion, SUSPICION_FIELDS),
+        "liquidation_minutes": plain(market.liquidation_minutes, FEED_FIELDS),
         "learning": _dump_learning(market.learning, arrays),
     }
 
@@ -87,6 +110,7 @@ def load_market(header: Header, arrays: ArrayReader) -> MarketState:
     market.stream_seen_ms = dict(header["stream_seen_ms"])
     market.interrupted = dict(header["interrupted"])
     market.suspicion = Suspicion(**header["suspicion"])
+    market.liquidation_minutes = LiquidationMinutes(**header["liquidation_minutes"])
     market.learning = _load_learning(header["learning"], arrays)
     return market
 
@@ -144,6 +168,7 @@ def _load_learning(header: Header, arrays: ArrayReader) -> HourlyLearning:
     learning = HourlyLearning(activity=Activity(**header["activity"]))
     restore(learning, header, LEARNING_FIELDS)
     learning.last_observed_usd = (header["last_observed_usd"][0], header["last_observed_usd"][1])
+    learning.last_hidden_usd = (header["last_hidden_usd"][0], header["last_hidden_usd"][1])
     learning.low, learning.high = _range_of(header["range"])
     learning.last_range = _range_of(header["last_range"])
     learning.frozen = None if header["frozen"] is None else _load_frozen(header["frozen"], arrays)

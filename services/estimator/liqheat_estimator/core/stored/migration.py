@@ -1,4 +1,6 @@
-"""States of version 1 become states of this version: no position is lost and none is invented.
+"""States of earlier versions become states of this version: no position is lost and none is invented.
+
+Version 2 knew nothing of throttled feeds: what is new starts as in a new state, everything else stays.
 
 Version 1 had 12 leverage classes, whole bins instead of log prices, no learning and no record. Its layout: 4 bytes
 length of the header, the header as JSON, then the rows of the large arrays one after the other.
@@ -24,6 +26,26 @@ from liqheat_estimator.core.stored.market import dump_market
 
 #: Leverage classes of version 1.
 LEVERAGES_1: Final = (2.0, 3.0, 4.0, 5.0, 7.0, 10.0, 15.0, 20.0, 30.0, 50.0, 75.0, 125.0)
+
+
+def migrate_from_2(body: bytes, coin: str) -> bytes:
+    """Bytes of this version from bytes of version 2."""
+    raw = memoryview(bytes(cramjam.zstd.decompress(body)))
+    end = 4 + int.from_bytes(raw[:4], "little")
+    header = state_header(CoinState(coin), ArrayWriter()) | orjson.loads(raw[4:end])
+    header["markets"] = [_completed(entry) for entry in header["markets"]]
+    for record in header["accuracy"]["open"]:
+        record.setdefault("hidden_usd", [0.0, 0.0])
+    return dump_state(read_state(header, ArrayReader(raw[end:]), coin))
+
+
+def _completed(old: Header) -> Header:
+    """A market of version 2 with the fields of this one; what it did not have is as in a new market."""
+    fresh = dump_market(MarketState(old["venue"], old["symbol"]), ArrayWriter())
+    header = fresh | old
+    for part in ("learning", "ledger"):
+        header[part] = fresh[part] | old[part]
+    return header
 
 
 class _RowReader(ArrayReader):
