@@ -5,9 +5,12 @@ from __future__ import annotations
 import base64
 import math
 
+import cramjam
 import numpy as np
+import orjson
 import pytest
 
+from estimator_hours import Hours
 from estimator_market import COIN, START_MS, MarketWriter, feed, of_kind, parsed, start
 from liqheat_estimator.core.estimator_fold import EstimatorFold
 from liqheat_estimator.core.parameters import LONG, SHORT
@@ -178,6 +181,51 @@ def test_a_migrated_state_goes_on() -> None:
     assert of_kind(emissions, "grid")[-1]["scopes"]["alpha"]["open_interest_usd"] > 0
     assert market.learning.frozen is not None
     assert state.duplicates == 0
+
+
+def as_version_2(body: bytes) -> bytes:
+    """A state of this version without what version 2 did not have; the rest of the layout is the same."""
+    raw = bytes(cramjam.zstd.decompress(body))
+    end = 4 + int.from_bytes(raw[:4], "little")
+    header = orjson.loads(raw[4:end])
+    del header["shown_shares"]
+    for market in header["markets"]:
+        del market["liquidation_minutes"]
+        for name in ("hidden_usd", "last_hidden_usd"):
+            del market["learning"][name]
+    for record in header["accuracy"]["open"]:
+        del record["hidden_usd"]
+    text = orjson.dumps(header)
+    return bytes(cramjam.zstd.compress(len(text).to_bytes(4, "little") + text + raw[end:]))
+
+
+def test_a_state_of_version_2_goes_on_where_it_was() -> None:
+    fold, state, _ = start()
+    hours = Hours(3)
+    feed(fold, state, hours.walk(8))
+    old = as_version_2(fold.dump(state))
+    with pytest.raises(KeyError):
+        fold.load(old, COIN)
+    loaded = fold.load(fold.migrate(2, old, COIN), COIN)
+    before, after = state.markets[MARKET], loaded.markets[MARKET]
+    assert before.map is not None
+    assert after.map is not None
+    assert (before.map.mass == after.map.mass).all()
+    assert before.ledger == after.ledger
+    assert after.learning.filter is not None
+    assert after.learning.observed_usd == before.learning.observed_usd
+    assert len(loaded.accuracy.open) == len(state.accuracy.open) > 0
+    assert after.liquidation_minutes.share() is None
+    later = hours.walk(3)
+    grids = [
+        [each.value["scopes"] for each in feed(fold, one, later) if each.kind == "grid"] for one in (state, loaded)
+    ]
+    # Neither feed is throttled, so the maps are the same as if nothing had happened.
+    assert encode_all(grids[0]) == encode_all(grids[1])
+
+
+def encode_all(values: list[object]) -> bytes:
+    return orjson.dumps(values, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
 def _records(**versions: int) -> dict[bytes, bytes]:

@@ -15,8 +15,8 @@ from liqheat_estimator.core.bins import Floats
 from liqheat_estimator.core.layers import Layers
 from liqheat_estimator.core.learning.filter import ReportedFilter
 from liqheat_estimator.core.learning.frozen import FrozenMap
-from liqheat_estimator.core.learning.shown_share import ShownShares
 from liqheat_estimator.core.learning.prior import Prior
+from liqheat_estimator.core.learning.shown_share import ShownShares
 from liqheat_estimator.core.market_state import MarketState, side_of
 from liqheat_estimator.core.open_interest_flow import apply_open_interest, put_measured
 from liqheat_estimator.core.parameters import LONG, SHORT, EstimatorParameters

@@ -6,8 +6,8 @@ from liqheat_estimator.core.bins import bin_of, bins_of
 from liqheat_estimator.core.coin_state import CoinState
 from liqheat_estimator.core.decode import TradeBatch
 from liqheat_estimator.core.layers import Layers
-from liqheat_estimator.core.learning.shown_share import ShownShares
 from liqheat_estimator.core.learning.prior import Prior
+from liqheat_estimator.core.learning.shown_share import ShownShares
 from liqheat_estimator.core.market_state import MarketState, Suspicion, side_of
 from liqheat_estimator.core.open_interest_flow import apply_open_interest, put_measured
 from liqheat_estimator.core.parameters import EstimatorParameters
