@@ -16,7 +16,7 @@ import numpy as np
 from liqheat_estimator.backtest.files import BrokenLines, read_klines, read_liquidations, read_metrics
 from liqheat_estimator.backtest.run import Backtest
 from liqheat_estimator.backtest.tape import Tape
-from liqheat_estimator.core.learning.prior import shipped_prior
+from liqheat_estimator.core.learning.prior_table import shipped_priors
 from liqheat_estimator.core.market_state import MarketState
 from liqheat_estimator.core.parameters import EstimatorParameters
 from real_positions import HISTORY, HOUR_MS, Floats, Seen, read_positions
@@ -82,7 +82,7 @@ def tape_until(end_ms: int) -> Tape:
 
 def main() -> None:
     parameters = EstimatorParameters()
-    run = Watched("binance", "BTC/USDT:USDT", parameters, shipped_prior(parameters.layer_names))
+    run = Watched("binance", "BTC/USDT:USDT", parameters, shipped_priors(parameters))
     run.watch()
     run.run(tape_until(time_ms(AFTER[2])), HOUR_MS, lambda _: None)
     hours = sorted(run.shapes)

@@ -14,7 +14,7 @@ from liqheat_estimator.backtest import files
 from liqheat_estimator.backtest.run import DISTANCES, Backtest
 from liqheat_estimator.backtest.scoring import gather, score
 from liqheat_estimator.backtest.tape import Tape
-from liqheat_estimator.core.learning.prior import shipped_prior
+from liqheat_estimator.core.learning.prior_table import shipped_priors
 from liqheat_estimator.core.parameters import EstimatorParameters
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "binance-history"
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="../shared/data/binanc
 
 
 def _run(coin: str, tape: Tape, step_ms: int) -> Backtest:
-    backtest = Backtest("binance", f"{coin}/USDT:USDT", PARAMETERS, shipped_prior(PARAMETERS.layer_names))
+    backtest = Backtest("binance", f"{coin}/USDT:USDT", PARAMETERS, shipped_priors(PARAMETERS))
     backtest.run(tape, step_ms, lambda _: None)
     return backtest
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from liqheat_estimator.core.decode import Event, TradeBatch
-from liqheat_ingest.margin_tables import tiers
+from liqheat_ingest.margin_tables import Tier, tiers
 from liqheat_ingest.market_simulation.habits import Habits
 from liqheat_ingest.market_simulation.market import Liquidated, MarketStep
 from liqheat_ingest.market_simulation.price_path import PricePath
@@ -59,6 +59,9 @@ class Setting:
     step_s: float = 30.0
     #: complete: every liquidation; throttled: the largest of each second.
     feed: str = "complete"
+    coin: CoinProfile = COIN
+    venue: VenueProfile = VENUE
+    tiers: tuple[Tier, ...] = tuple(TIERS)
     #: Average number of holes a day in all feeds at once; each lasts 2 to 40 minutes.
     gaps_per_day: float = 0.0
 
@@ -73,9 +76,14 @@ class MarketStory:
         mix = tuple((x, share * float(f)) for (x, share), f in zip(LEVERAGE_MIX, factors, strict=True))
         habits = setting.habits._replace(leverage_mix=mix)
         self._random = np.random.default_rng(feed_seed)
-        self.path = PricePath(COIN.price, COIN.annual_volatility, np.random.default_rng(path_seed))
+        self.path = PricePath(setting.coin.price, setting.coin.annual_volatility, np.random.default_rng(path_seed))
         self.market = TraderMarket(
-            COIN, VENUE, TIERS, np.random.default_rng(market_seed), habits, setting.positions_per_side
+            setting.coin,
+            setting.venue,
+            setting.tiers,
+            np.random.default_rng(market_seed),
+            habits,
+            setting.positions_per_side,
         )
         self.now_ms = START_MS
         self.sequence = -1
@@ -104,9 +112,9 @@ class MarketStory:
     def _envelope(self, lag_ms: int = 0) -> dict[str, Any]:
         self.sequence += 1
         return {
-            "coin": COIN.coin,
-            "venue": VENUE.venue,
-            "symbol": "BTC/USDT:USDT",
+            "coin": self.setting.coin.coin,
+            "venue": self.setting.venue.venue,
+            "symbol": f"{self.setting.coin.coin}/USDT:USDT",
             "phase": "simulated",
             "event_time_ms": self.now_ms - lag_ms,
             "receive_time_ms": self.now_ms,
@@ -120,7 +128,7 @@ class MarketStory:
             quote="USDT",
             is_inverse=False,
             contract_size=1.0,
-            margin_tiers=[MarginTier(**tier._asdict()) for tier in TIERS],
+            margin_tiers=[MarginTier(**tier._asdict()) for tier in self.setting.tiers],
             tiers_valid_from_ms=0,
             tiers_source="invented for a simulated market",
         )
@@ -130,9 +138,11 @@ class MarketStory:
         step = self.market.step(index, seconds, self.path.volatility_factor)
         forced = sum((-1 if one.side == "long" else 1) * one.position.lots for one in step.liquidated)
         if forced:
-            self.path.push(forced * COIN.lot_size_base * step.mark_price, COIN.daily_volume_usd)
+            self.path.push(
+                forced * self.setting.coin.lot_size_base * step.mark_price, self.setting.coin.daily_volume_usd
+            )
         for one in step.liquidated:
-            usd = one.position.lots * COIN.lot_size_base * step.mark_price
+            usd = one.position.lots * self.setting.coin.lot_size_base * step.mark_price
             self.liquidated_usd[one.side == "short"] += usd
         return step
 
@@ -151,7 +161,7 @@ class MarketStory:
             high=max(marks),
             low=min(marks),
             close=marks[-1],
-            volume_base=lots * COIN.lot_size_base,
+            volume_base=lots * self.setting.coin.lot_size_base,
             open_interest_base=self.market.open_interest_base,
         )
 
@@ -189,14 +199,14 @@ class MarketStory:
             open_interest_base=self.market.open_interest_base,
         )
         for one in self._shown(step, before):
-            usd = one.position.lots * COIN.lot_size_base * step.mark_price
+            usd = one.position.lots * self.setting.coin.lot_size_base * step.mark_price
             self.shown_usd[one.side == "short"] += usd
             yield Liquidation(
                 **self._envelope(),
                 liquidated_side=one.side,
                 price=step.mark_price,
                 price_kind="mark",
-                quantity_base=one.position.lots * COIN.lot_size_base,
+                quantity_base=one.position.lots * self.setting.coin.lot_size_base,
                 notional_usd=usd,
                 feed_completeness="complete" if self.setting.feed == "complete" else "throttled",
             )
@@ -218,7 +228,7 @@ class MarketStory:
     def _trades(self, step: MarketStep, before: float) -> Event:
         lots = max(1, step.background_lots + sum(each.lots for each in step.prints))
         prices = np.linspace(before, step.mark_price, 4)
-        quantities = np.full(4, lots * COIN.lot_size_base / 4)
+        quantities = np.full(4, lots * self.setting.coin.lot_size_base / 4)
         total, notional = float(quantities.sum()), float((prices * quantities).sum())
         return TradeBatch(
             **self._envelope(),

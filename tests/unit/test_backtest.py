@@ -17,14 +17,14 @@ from liqheat_estimator.backtest.output import densities, price_edges
 from liqheat_estimator.backtest.run import DISTANCES, Backtest
 from liqheat_estimator.backtest.scoring import gather, score
 from liqheat_estimator.backtest.tape import Tape, spans
-from liqheat_estimator.core.learning.prior import shipped_prior
+from liqheat_estimator.core.learning.prior_table import shipped_priors
 from liqheat_estimator.core.parameters import EstimatorParameters
 from liqheat_shared.cli import run
 
 HOUR = 3_600_000
 START = 1_770_000_000_000 // HOUR * HOUR
 PARAMETERS = EstimatorParameters()
-PRIOR = shipped_prior(PARAMETERS.layer_names)
+PRIORS = shipped_priors(PARAMETERS)
 
 
 def _tape(hours: int, seed: int = 5) -> Tape:
@@ -54,7 +54,7 @@ def _tape(hours: int, seed: int = 5) -> Tape:
 
 
 def _run(tape: Tape, step_ms: int = HOUR) -> Backtest:
-    backtest = Backtest("binance", "BTC/USDT:USDT", PARAMETERS, PRIOR)
+    backtest = Backtest("binance", "BTC/USDT:USDT", PARAMETERS, PRIORS)
     backtest.run(tape, step_ms, lambda _: None)
     return backtest
 

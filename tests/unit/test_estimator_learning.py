@@ -16,7 +16,7 @@ from liqheat_estimator.core.learning.activity import FLOOR, Activity, hour_of
 from liqheat_estimator.core.learning.calibration import KnotCalibration
 from liqheat_estimator.core.learning.filter import ReportedFilter
 from liqheat_estimator.core.learning.frozen import FrozenMap
-from liqheat_estimator.core.learning.prior import uninformed_prior
+from liqheat_estimator.core.learning.prior import hourly_drift, uninformed_prior
 from liqheat_estimator.core.learning.structure import DIFFUSE_BANDS, FEATURES, Z_COUNT
 from liqheat_estimator.core.parameters import DAY_MS, HOUR_MS, LONG, SHORT
 from liqheat_shared.folding import Emission
@@ -109,8 +109,7 @@ def test_known_weights_are_learned_back(seed: int) -> None:
     random, layers = np.random.default_rng(seed), 4
     truth = np.array([-6.0, -4.5, -5.5, -3.5])
     others = np.full(DIFFUSE_BANDS + 1, -7.0)
-    prior = uninformed_prior(layers)
-    reported = ReportedFilter.from_prior(prior)
+    reported, drift = ReportedFilter.from_prior(uninformed_prior(layers)), hourly_drift(layers)
     for _ in range(1_000):
         levels = random.exponential(1.0, (2, layers, 1))
         near = (levels * random.exponential(2e7, (2, layers, 64))).astype(np.float32)
@@ -118,7 +117,7 @@ def test_known_weights_are_learned_back(seed: int) -> None:
         reaches = random.exponential(0.006, 2)
         medians = frozen.parts(reaches) @ np.exp(np.concatenate([truth, others]))
         lumpy = medians * np.exp(math.sqrt(0.3) * random.standard_normal(2)) * frozen.unit_usd
-        reported.learn(frozen, reaches, (float(lumpy[0]), float(lumpy[1])), prior)
+        reported.learn(frozen, reaches, (float(lumpy[0]), float(lumpy[1])), drift)
     # A common factor of all weights is the multiplier's own constant.
     level = reported.values[layers + DIFFUSE_BANDS + 1 + Z_COUNT - 1]
     assert np.abs(reported.values[:layers] + level - truth).max() < 0.4

@@ -10,6 +10,7 @@ import pytest
 from estimator_market import COIN, START_MS, feed, instrument_fields, of_kind, start
 from liqheat_estimator.core.estimator_fold import EstimatorFold
 from liqheat_estimator.core.learning.prior import uninformed_prior
+from liqheat_estimator.core.learning.prior_table import PriorTable
 from liqheat_estimator.core.parameters import DAY_MS, HOUR_MS, MINUTE_MS, EstimatorParameters
 
 
@@ -155,6 +156,6 @@ def test_states_of_another_layout_are_refused() -> None:
     two_classes = EstimatorParameters(leverages=(2, 5), open_interest_shares=(0.5, 0.5), half_life_hours=(9, 9))
     with pytest.raises(ValueError, match="made for other layers"):
         EstimatorFold(two_classes)
-    other = EstimatorFold(two_classes, uninformed_prior(2))
+    other = EstimatorFold(two_classes, PriorTable.single(uninformed_prior(2), 2))
     with pytest.raises(ValueError, match="13 leverage classes, the model 2"):
         other.load(fold.dump(state), COIN)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from liqheat_estimator.core.estimator_fold import EstimatorFold, EstimatorParameters
+from liqheat_estimator.priors_file import priors_of
 from liqheat_estimator.settings import EstimatorSettings
 from liqheat_shared.contracts.topics import MARKET_EVENTS
 from liqheat_shared.kafka.exact.options import StageOptions
 from liqheat_shared.kafka.exact.process import run_stage
-from liqheat_shared.settings import load_settings
+from liqheat_shared.settings import load_settings, refuse
 
 
 def run() -> int:
@@ -26,5 +27,9 @@ def run() -> int:
     parameters = EstimatorParameters(
         cadence_ms=settings.estimator_grid_cadence_ms, maintenance_stress=settings.estimator_maintenance_stress
     )
-    fold = EstimatorFold(parameters)
+    try:
+        priors = priors_of(settings.estimator_priors_file, parameters)
+    except ValueError as fault:
+        refuse([f"LIQHEAT_ESTIMATOR_PRIORS_FILE: {fault}"])
+    fold = EstimatorFold(parameters, priors)
     return run_stage(fold, settings, options)

@@ -1,4 +1,4 @@
-"""The commands ``liqheat estimator`` and ``liqheat backtest``."""
+"""The commands ``liqheat estimator``, ``liqheat backtest`` and ``liqheat pool-priors``."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ import sys
 from argparse import ArgumentParser, Namespace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from liqheat_shared.command import Command
+
+if TYPE_CHECKING:
+    from liqheat_shared.settings import ServiceSettings
 
 
 class Estimator(Command):
@@ -46,8 +49,10 @@ class Backtest(Command):
         parser.add_argument("--out", required=True, type=Path, help="forecasts (.npz); a .json is written beside it")
         parser.add_argument("--report", type=Path, help="folder for report.md and its plots")
         parser.add_argument("--scored-from", help="first day that is judged, e.g. 2026-03-01 (default: the last third)")
-        parser.add_argument("--cold", action="store_true", help="start from an uninformed prior, not the shipped one")
-        parser.add_argument("--write-prior", type=Path, help="write what was learned as a prior")
+        begin = parser.add_mutually_exclusive_group()
+        begin.add_argument("--cold", action="store_true", help="start from an uninformed prior, not a shipped one")
+        begin.add_argument("--priors", type=Path, metavar="F", help="start from this table of priors")
+        parser.add_argument("--write-prior", type=Path, help="write what was learned as a table of priors")
 
     def run(self, options: Namespace) -> int:
         """Run it; 2 and a sentence where it can't be."""
@@ -68,6 +73,7 @@ class Backtest(Command):
                 report=options.report,
                 scored_from_ms=_day_ms(options.scored_from),
                 cold=options.cold,
+                priors=options.priors,
                 write_prior=options.write_prior,
             )
             summary = run_backtest(asked)
@@ -79,6 +85,34 @@ class Backtest(Command):
             return 2
         print(json.dumps({name: summary[name] for name in ("model_version", "steps", "broken_lines", "scores")}))
         return 0
+
+
+class PoolPriors(Command):
+    """Pool what all markets have learned into priors for markets that have said little, by class and venue."""
+
+    def arguments(self, parser: ArgumentParser) -> None:
+        """Where from and where to."""
+        parser.epilog = "Reads the estimator's state as an onlooker, changes nothing. docs/priors.md"
+        parser.add_argument("--out", required=True, type=Path, metavar="F", help="the table (.json)")
+        parser.add_argument(
+            "--priors", type=Path, metavar="F", help="the table that the estimator runs with (default: the shipped one)"
+        )
+        parser.add_argument(
+            "--least-hours", type=int, default=24, metavar="N", help="leave out markets with fewer hours (default 24)"
+        )
+
+    def run(self, options: Namespace) -> int:
+        """Run it; 1 and a sentence where nothing was learned yet or the broker does not answer."""
+        from liqheat_estimator.priors_file import pooled_table
+        from liqheat_shared.commands.reading import run_reader
+
+        async def write(settings: ServiceSettings) -> int:
+            text, made_of = await pooled_table(settings, options.priors, options.least_hours)
+            options.out.write_text(text, encoding="utf-8")
+            print(json.dumps(made_of))
+            return 0
+
+        return run_reader("pool-priors", write)
 
 
 _UNITS_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}

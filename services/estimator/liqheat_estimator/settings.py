@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import ClassVar
 
 from pydantic import Field
@@ -20,6 +21,9 @@ class EstimatorSettings(ServiceSettings):
     )
     estimator_maintenance_stress: float = Field(
         default=0.0, ge=0, le=10, description="Also publish the map if maintenance requirements rose by this fraction."
+    )
+    estimator_priors_file: Path | None = Field(
+        default=None, description="A table of priors by `liqheat pool-priors` in place of the shipped one."
     )
     estimator_session_timeout_seconds: float = Field(default=10.0, ge=1, le=300)
     estimator_checkpoint_interval_seconds: float = Field(default=2.0, ge=0.1, le=60)

@@ -18,9 +18,11 @@ from liqheat_estimator.backtest.report import write_report
 from liqheat_estimator.backtest.run import Backtest
 from liqheat_estimator.backtest.scoring import gather, score
 from liqheat_estimator.backtest.tape import Tape
-from liqheat_estimator.core.learning.prior import shipped_prior, uninformed_prior
-from liqheat_estimator.core.learning.structure import DIFFUSE_BANDS, parameter_names
+from liqheat_estimator.core.learning.prior import Prior, uninformed_prior
+from liqheat_estimator.core.learning.prior_table import ALL, PriorTable, write_table
+from liqheat_estimator.core.learning.structure import DIFFUSE_BANDS
 from liqheat_estimator.core.parameters import EstimatorParameters
+from liqheat_estimator.priors_file import priors_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,7 @@ class BacktestOptions:
     report: Path | None
     scored_from_ms: int | None
     cold: bool
+    priors: Path | None
     write_prior: Path | None
 
 
@@ -62,15 +65,17 @@ def run_backtest(options: BacktestOptions) -> dict[str, Any]:
     for name in broken.named:
         sys.stderr.write(f"liqheat: left out {name}\n")
     parameters = EstimatorParameters()
-    prior = uninformed_prior(len(parameters.leverages)) if options.cold else shipped_prior(parameters.layer_names)
-    backtest = Backtest(options.venue, options.symbol, parameters, prior)
+    layers = len(parameters.leverages)
+    cold = PriorTable.single(uninformed_prior(layers), layers)
+    priors = cold if options.cold else priors_of(options.priors, parameters)
+    backtest = Backtest(options.venue, options.symbol, parameters, priors)
     backtest.run(tape, options.step_ms, _progress())
     write_forecasts(options.out, backtest.steps)
     summary: dict[str, Any] = {
         "venue": options.venue,
         "symbol": options.symbol,
-        "model_version": parameters.model_version,
-        "prior_source": prior.source,
+        "model_version": priors.model_version(parameters.model_version),
+        "prior_source": priors.of(options.venue, options.symbol, None).source,
         "steps": len(backtest.steps),
         "from_ms": backtest.steps[0].time_ms,
         "to_ms": backtest.steps[-1].time_ms,
@@ -120,19 +125,13 @@ def _write_prior(path: Path, backtest: Backtest, parameters: EstimatorParameters
         raise ValueError("a prior needs liquidations to learn from")
     cold = uninformed_prior(len(parameters.leverages))
     values = reported.values.copy()
-    groups = cold.layers + DIFFUSE_BANDS + 1
+    groups = len(parameters.leverages) + DIFFUSE_BANDS + 1
     least = np.where(np.arange(len(values)) < groups, 0.05, 0.004)
     variances = np.minimum(np.maximum(4 * np.diag(reported.covariance), least), cold.variances)
     # No hour reaches the three farthest layers often enough to say anything: they take the level of the next six.
     values[:3] = np.median(values[3:9])
     end = datetime.fromtimestamp(backtest.steps[-1].time_ms / 1000, UTC).date()
     start = datetime.fromtimestamp(backtest.steps[0].time_ms / 1000, UTC).date()
-    document = {
-        "source": f"{backtest.symbol} on {backtest.venue} from {start} until {end}, learned from an uninformed prior",
-        "model_version": parameters.model_version,
-        "parameters": {
-            name: [round(float(value), 4), round(float(variance), 4)]
-            for name, value, variance in zip(parameter_names(parameters.layer_names), values, variances, strict=True)
-        },
-    }
-    path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    source = f"{backtest.symbol} on {backtest.venue} from {start} until {end}, learned from an uninformed prior"
+    priors = {ALL: Prior(values, variances, source, ALL)}
+    path.write_text(write_table(priors, parameters), encoding="utf-8")

@@ -15,7 +15,7 @@ from liqheat_estimator.core.bins import Floats
 from liqheat_estimator.core.layers import Layers
 from liqheat_estimator.core.learning.filter import ReportedFilter
 from liqheat_estimator.core.learning.frozen import FrozenMap
-from liqheat_estimator.core.learning.prior import Prior
+from liqheat_estimator.core.learning.prior_table import PriorTable
 from liqheat_estimator.core.learning.shown_share import ShownShares
 from liqheat_estimator.core.market_state import MarketState, side_of
 from liqheat_estimator.core.open_interest_flow import apply_open_interest, put_measured
@@ -63,14 +63,14 @@ class Backtest:
 
     Parameters
     ----------
-    prior : Prior
+    priors : PriorTable
         Belief before the first hour.
     """
 
     venue: str
     symbol: str
     parameters: EstimatorParameters
-    prior: Prior
+    priors: PriorTable
     market: MarketState = field(init=False)
     shown_shares: ShownShares = field(default_factory=ShownShares)
     layers: Layers = field(init=False)
@@ -82,7 +82,11 @@ class Backtest:
     def __post_init__(self) -> None:
         self.market = MarketState(self.venue, self.symbol)
         self.layers = Layers.from_parameters(self.parameters)
-        self._mirror = ReportedFilter.from_prior(self.prior)
+        self._mirror = self._unlearned()
+
+    def _unlearned(self) -> ReportedFilter:
+        market = self.market
+        return ReportedFilter.from_prior(self.priors.of(market.venue, market.symbol, market.leverage_class()))
 
     def run(self, tape: Tape, step_ms: int, progress: Callable[[float], None]) -> None:
         """Fold the whole tape."""
@@ -125,7 +129,7 @@ class Backtest:
 
     def _take(self, metric: Metric, low: float | None, high: float | None) -> None:
         market, parameters = self.market, self.parameters
-        market_events.advance_market(market, metric.time_ms, self.prior, self.shown_shares)
+        market_events.advance_market(market, metric.time_ms, self.priors, self.shown_shares)
         for extreme, bound in ((low, min), (high, max)):
             if extreme is not None:
                 move_mark(market, bound(extreme, metric.price), parameters)
@@ -146,9 +150,9 @@ class Backtest:
             learning.interrupt()  # an hour that is not in the file is unknown, not quiet
         known = span.liquidated is not None and learning.is_watched and learning.frozen is not None
         if known and self._mirrored is not None and learning.high > 0:
-            self._mirror.learn(self._mirrored, learning.reaches(), observed, self.prior)
+            self._mirror.learn(self._mirrored, learning.reaches(), observed, self.priors.drift)
         if self.market.mark_price is not None:
-            ended = market_events.advance_market(self.market, span.end_ms + 1, self.prior, self.shown_shares)
+            ended = market_events.advance_market(self.market, span.end_ms + 1, self.priors, self.shown_shares)
             if ended is not None and learning.frozen is not None:
                 self._mirrored = mirrored(learning.frozen)
 
@@ -159,7 +163,7 @@ class Backtest:
         if market.map is None or not market.is_seeded or market.mark_price is None:
             return
         frozen = snapshot(market, time_ms, FORECAST_CELLS)
-        reported = market.learning.filter or ReportedFilter.from_prior(self.prior)
+        reported = market.learning.filter or self._unlearned()
         other = mirrored(frozen)
         weights = market.layer_weights()
         near = frozen.near_usd.astype(np.float64)

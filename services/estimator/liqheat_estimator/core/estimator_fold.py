@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar, Literal
 
 from liqheat_estimator.core import market_events as apply
@@ -11,7 +12,7 @@ from liqheat_estimator.core.column_clock import after_backfill, before_candle, c
 from liqheat_estimator.core.decode import Event, TradeBatch, decode_event
 from liqheat_estimator.core.grid import grid_at
 from liqheat_estimator.core.layers import Layers
-from liqheat_estimator.core.learning.prior import Prior, shipped_prior
+from liqheat_estimator.core.learning.prior_table import PriorTable, shipped_priors
 from liqheat_estimator.core.liquidations import realised_liquidation
 from liqheat_estimator.core.market_state import MarketState
 from liqheat_estimator.core.open_interest_flow import apply_open_interest
@@ -48,8 +49,9 @@ class EstimatorFold(Fold[CoinState, Event]):
     ----------
     parameters : EstimatorParameters
         Cadence and the model's stated priors.
-    prior : Prior
-        What is believed about reported liquidations before a market has said anything; by default the shipped one.
+    priors : PriorTable
+        What is believed about reported liquidations before a market has said anything; by default the shipped ones.
+        Others are another model: its version in all outputs says which.
 
     Examples
     --------
@@ -63,10 +65,13 @@ class EstimatorFold(Fold[CoinState, Event]):
     state_version: ClassVar[int] = 3
     migrates_from: ClassVar[frozenset[int]] = frozenset({1, 2})
 
-    def __init__(self, parameters: EstimatorParameters | None = None, prior: Prior | None = None) -> None:
-        self.parameters = EstimatorParameters() if parameters is None else parameters
+    def __init__(self, parameters: EstimatorParameters | None = None, priors: PriorTable | None = None) -> None:
+        parameters = EstimatorParameters() if parameters is None else parameters
+        if priors is None:
+            priors = shipped_priors(parameters)
+        self.priors = priors
+        self.parameters = replace(parameters, model_version=priors.model_version(parameters.model_version))
         self.layers = Layers.from_parameters(self.parameters)
-        self.prior = shipped_prior(self.parameters.layer_names) if prior is None else prior
 
     # ---- the shell's side
 
@@ -132,7 +137,7 @@ class EstimatorFold(Fold[CoinState, Event]):
             state.restart_cold()
         if event.phase != "backfill":
             state.live_phase = event.phase
-        ended_hour = apply.advance_market(market, event.event_time_ms, self.prior, state.shown_shares)
+        ended_hour = apply.advance_market(market, event.event_time_ms, self.priors, state.shown_shares)
         if ended_hour is not None:
             emissions += hour_ended(state, market, ended_hour, event.phase, self.parameters)
         return emissions + self._apply(state, market, event)

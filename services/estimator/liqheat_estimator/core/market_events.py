@@ -6,7 +6,7 @@ from liqheat_estimator.core.bins import bin_of, bins_of
 from liqheat_estimator.core.coin_state import CoinState
 from liqheat_estimator.core.decode import TradeBatch
 from liqheat_estimator.core.layers import Layers
-from liqheat_estimator.core.learning.prior import Prior
+from liqheat_estimator.core.learning.prior_table import PriorTable
 from liqheat_estimator.core.learning.shown_share import ShownShares
 from liqheat_estimator.core.market_state import MarketState, Suspicion, side_of
 from liqheat_estimator.core.open_interest_flow import apply_open_interest, put_measured
@@ -33,7 +33,7 @@ MAX_BASIS = 0.1
 MAX_STREAMS = 32
 
 
-def advance_market(market: MarketState, time_ms: int, prior: Prior, shares: ShownShares) -> int | None:
+def advance_market(market: MarketState, time_ms: int, priors: PriorTable, shares: ShownShares) -> int | None:
     """Let a market's time pass up to an event, from the state before it: samples, hours that end, what they teach.
 
     Returns the number of the hour that ended, if one did.
@@ -41,7 +41,7 @@ def advance_market(market: MarketState, time_ms: int, prior: Prior, shares: Show
     if market.mark_price is None or not market.learning.is_due(time_ms):
         return None
     market.learning.hide(market.liquidation_minutes.end_minute(time_ms, shares))
-    ended = market.learning.advance(time_ms, market.situation(), prior)
+    ended = market.learning.advance(time_ms, market.situation(), priors)
     if ended is not None:
         market.round_map()
         market.map_changed()

@@ -12,6 +12,7 @@ from liqheat_estimator.core.accuracy.vendor_like import VendorLikeMap
 from liqheat_estimator.core.bins import Floats, bin_of, centre_price
 from liqheat_estimator.core.layers import layer_shifts
 from liqheat_estimator.core.learning.hour import HourlyLearning, Situation
+from liqheat_estimator.core.learning.prior_table import leverage_class
 from liqheat_estimator.core.ledger import Ledger
 from liqheat_estimator.core.liquidation_minutes import LiquidationMinutes
 from liqheat_estimator.core.margin import venue_rule
@@ -132,7 +133,21 @@ class MarketState:
         """What the hourly learning needs to know."""
         assert self.mark_price is not None
         known = "liquidations" in self.stream_seen_ms and "liquidations" not in self.interrupted
-        return Situation(self.mark_price, self.open_interest_usd(), self.map if self.is_seeded else None, known)
+        return Situation(
+            self.venue,
+            self.symbol,
+            self.leverage_class(),
+            self.mark_price,
+            self.open_interest_usd(),
+            self.map if self.is_seeded else None,
+            known,
+        )
+
+    def leverage_class(self) -> str | None:
+        """Class by the highest leverage that the venue allows; None until the instrument is known."""
+        if self.instrument is None or not self.instrument.margin_tiers:
+            return None
+        return leverage_class(max(tier.max_leverage for tier in self.instrument.margin_tiers))
 
     def standing(self, side: int) -> float:
         """Open positions of a side, estimated and measured, in the coin."""

@@ -6,6 +6,8 @@
 * ``filter``     the parameters of a market, and how an hour teaches them
 * ``calibration`` from the filter's median to an expected sum
 * ``frozen``     a forecast frozen at the start of an hour
-* ``prior``      what is believed before a market has said anything, shipped as data
+* ``prior``      what is believed before a market has said anything
+* ``prior_table`` such beliefs by market, class and venue, as data: ``priors.json``
+* ``pooling``    such beliefs out of what many markets were taught
 * ``hour``       ties them to the clock of a market
 """

@@ -33,18 +33,21 @@ class ReportedFilter:
     covariance : ndarray, shape (parameters, parameters)
     hours : int
         Hours that taught it something.
+    prior_level : str
+        Level of the table of priors that it began with; empty: a state from before that was kept.
     """
 
     values: Floats
     covariance: Floats
     hours: int = 0
     calibration: KnotCalibration = field(default_factory=KnotCalibration)
+    prior_level: str = ""
 
     @classmethod
     def from_prior(cls, prior: Prior) -> ReportedFilter:
         """The belief before the first hour."""
         variances = prior.variances.astype(np.float32).astype(np.float64)  # as precise as a checkpoint keeps it
-        return cls(prior.values.copy(), np.diag(variances))
+        return cls(prior.values.copy(), np.diag(variances), prior_level=prior.level)
 
     def medians(self, frozen: FrozenMap, parts: Floats) -> tuple[float, float]:
         """Median forecast of both sides for the parts of a swept band, in units."""
@@ -56,15 +59,21 @@ class ReportedFilter:
             result.append(z * (w * mapped + diffuse) + v * background)
         return result[0], result[1]
 
-    def learn(self, frozen: FrozenMap, reaches: Floats, observed_usd: tuple[float, float], prior: Prior) -> None:
-        """Take an hour: how far price went from the frozen mark on each side, and what venues reported."""
+    def learn(self, frozen: FrozenMap, reaches: Floats, observed_usd: tuple[float, float], drift: Floats) -> None:
+        """Take an hour: how far price went from the frozen mark on each side, and what venues reported.
+
+        Parameters
+        ----------
+        drift : ndarray, shape (parameters,)
+            Variance that the hour adds.
+        """
         parts = frozen.parts(reaches)
         observed = np.array(observed_usd) / frozen.unit_usd
         self.calibration.learn(self.medians(frozen, parts), (float(observed[0]), float(observed[1])))
         kernels.learn_hour(
             self.values,
             self.covariance,
-            prior.drift,
+            drift,
             parts,
             frozen.features,
             observed,

@@ -16,7 +16,7 @@ from liqheat_estimator.core.learning.activity import STEP_MS, Activity, hour_of
 from liqheat_estimator.core.learning.filter import ReportedFilter
 from liqheat_estimator.core.learning.frozen import REACH_BINS, FrozenMap
 from liqheat_estimator.core.learning.layer_evidence import LayerEvidence
-from liqheat_estimator.core.learning.prior import Prior
+from liqheat_estimator.core.learning.prior_table import PriorTable
 from liqheat_estimator.core.parameters import HOUR_MS, LONG, SHORT
 from liqheat_estimator.core.position_map import PositionMap
 
@@ -85,7 +85,7 @@ class HourlyLearning:
         step = self.activity.step
         return step is None or time_ms > (step + 1) * STEP_MS
 
-    def advance(self, time_ms: int, market: Situation, prior: Prior) -> int | None:
+    def advance(self, time_ms: int, market: Situation, priors: PriorTable) -> int | None:
         """Let time pass up to an event, from the state before it; the number of the hour that ended, if one did."""
         hour = hour_of(time_ms)
         ended = None
@@ -94,9 +94,9 @@ class HourlyLearning:
         elif hour > self.hour:
             self.activity.sample(self.hour * STEPS_AN_HOUR, market.mark_price)
             self._weigh(market)
-            self._end_hour(prior, is_next=hour == self.hour + 1)
+            self._end_hour(priors.drift, is_next=hour == self.hour + 1)
             ended, self.hour = self.hour, hour
-            self._freeze(market, prior)
+            self._freeze(market, priors)
         self.activity.sample((time_ms - 1) // STEP_MS, market.mark_price)
         return ended
 
@@ -110,13 +110,13 @@ class HourlyLearning:
             self.evidence.learn(market.map.swept_usd / market.open_interest_usd, liquidated / market.open_interest_usd)
         market.map.swept_usd[...] = 0.0
 
-    def _end_hour(self, prior: Prior, *, is_next: bool) -> None:
+    def _end_hour(self, drift: Floats, *, is_next: bool) -> None:
         frozen = self.frozen
         if frozen is not None and self.high > 0:
             self.activity.end_hour(frozen.mark_price, self.low, self.high)
             if self.filter is not None and self.is_watched:
                 observed = (self.observed_usd[LONG], self.observed_usd[SHORT])
-                self.filter.learn(frozen, self.reaches(), observed, prior)
+                self.filter.learn(frozen, self.reaches(), observed, drift)
         self.last_observed_usd = (self.observed_usd[LONG], self.observed_usd[SHORT]) if is_next else (0.0, 0.0)
         self.last_hidden_usd = (self.hidden_usd[LONG], self.hidden_usd[SHORT]) if is_next else (0.0, 0.0)
         self.observed_usd, self.hidden_usd = [0.0, 0.0], [0.0, 0.0]
@@ -141,13 +141,13 @@ class HourlyLearning:
         mark = self.frozen.mark_price
         return np.array([max(math.log(mark / self.low), 0.0), max(math.log(self.high / mark), 0.0)])
 
-    def _freeze(self, market: Situation, prior: Prior) -> None:
+    def _freeze(self, market: Situation, priors: PriorTable) -> None:
         assert self.hour is not None
         self.is_watched = market.has_liquidations
         if self.is_watched and self.filter is None:
-            self.filter = ReportedFilter.from_prior(prior)
+            self.filter = ReportedFilter.from_prior(priors.of(market.venue, market.symbol, market.leverage_class))
         if self.is_watched and self.evidence is None:
-            self.evidence = LayerEvidence.of(prior.layers)
+            self.evidence = LayerEvidence.of(priors.layers)
         self.frozen = None
         if market.map is not None and market.open_interest_usd > 0:
             self.frozen = self.snapshot((self.hour - 1) * HOUR_MS, market, REACH_BINS)
@@ -164,6 +164,9 @@ class HourlyLearning:
 class Situation:
     """What the learning needs to know of its market at one moment."""
 
+    venue: str
+    symbol: str
+    leverage_class: str | None
     mark_price: float
     open_interest_usd: float
     map: PositionMap | None

@@ -209,6 +209,7 @@ def _dump_filter(reported: ReportedFilter, arrays: ArrayWriter) -> Header:
         "values": reported.values.tolist(),
         "covariance": arrays.put(upper),
         "hours": reported.hours,
+        "prior_level": reported.prior_level,
         "ratio_sum": reported.calibration.ratio_sum,
         "weight": reported.calibration.weight,
     }
@@ -225,4 +226,5 @@ def _load_filter(header: Header, arrays: ArrayReader) -> ReportedFilter:
         covariance,
         header["hours"],
         KnotCalibration(header["ratio_sum"], header["weight"]),
+        header.get("prior_level", ""),  # not in a state from before there were levels
     )

@@ -1,0 +1,203 @@
+"""Priors out of what many markets were taught: markets lend each other what they know, the near ones most.
+
+A tree: all, below it the venues, below them their classes of markets, below them the markets. Every value of a node is
+normal about its parent's::
+
+    x_node ~ N(x_parent, tau^2),    taught_market ~ N(x_market, s^2)
+
+with one ``tau^2`` for each depth and kind of parameter (weights, coefficients). Given the ``tau^2`` the tree is solved
+exactly, one pass up and one down; they are found by expectation-maximisation. What is given out at a level is the
+prediction for a new market there: the node's own variance and the ``tau^2`` of all that lies between. This is the
+normal hierarchical model (Gelman et al., Bayesian Data Analysis, chapter 5) with two levels more; parameters are pooled
+one by one, as if independent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from liqheat_estimator.core.bins import Floats
+from liqheat_estimator.core.learning.prior import Prior
+from liqheat_estimator.core.learning.prior_table import ALL, PriorTable
+from liqheat_estimator.core.learning.structure import COMMON, DIFFUSE_BANDS
+
+#: How much neighbours differ before any were seen (variances of weights' logarithms and of coefficients), by depth:
+#: venues, classes, markets; and how many comparisons that is worth.
+_SPREAD_WEIGHTS: Final = (0.5, 0.3, 0.3)
+_SPREAD_COEFFICIENTS: Final = (0.01, 0.01, 0.01)
+_SPREAD_COUNT: Final = 20.0
+_LEAST_SPREAD: Final = 1e-4
+#: A parameter that gained less than this share of its prior's precision was taught nothing.
+_LEAST_GAIN: Final = 0.02
+#: Rounds of expectation-maximisation.
+ROUNDS: Final = 60
+
+
+class TaughtMarket(NamedTuple):
+    """A market's belief after its hours.
+
+    Attributes
+    ----------
+    values, variances : ndarray, shape (parameters,)
+    hours : int
+        Hours that taught it.
+    """
+
+    venue: str
+    symbol: str
+    leverage_class: str | None
+    values: Floats
+    variances: Floats
+    hours: int
+
+
+@dataclass(slots=True, eq=False)
+class _Node:
+    """A node of the tree; arrays of shape (parameters,)."""
+
+    level: str
+    depth: int
+    children: list[_Node] = field(default_factory=list)
+    #: From below: precision, and precision times mean.
+    precision: Floats = field(default_factory=lambda: np.zeros(0))
+    weighted: Floats = field(default_factory=lambda: np.zeros(0))
+    #: With everything known.
+    mean: Floats = field(default_factory=lambda: np.zeros(0))
+    variance: Floats = field(default_factory=lambda: np.zeros(0))
+    #: Of the difference to the parent, squared.
+    squared_step: Floats = field(default_factory=lambda: np.zeros(0))
+    hours: int = 0
+    markets: int = 0
+
+
+def pool(taught: Sequence[TaughtMarket], table: PriorTable, rounds: int = ROUNDS) -> dict[str, Prior]:
+    """Priors at every level that a taught market belongs to, and for all.
+
+    Parameters
+    ----------
+    table : PriorTable
+        The priors that the markets began with: what a market says by itself is what it has gained over its prior.
+        The level ``*`` of the table is also what is believed about all before any market speaks.
+    rounds : int
+        In which the ``tau^2`` are found; 0: as they are assumed before any market was seen.
+
+    Returns
+    -------
+    dict
+        By level, see :mod:`~liqheat_estimator.core.learning.prior_table`. Without markets: the level ``*`` as it was.
+
+    Examples
+    --------
+    >>> from liqheat_estimator.core.learning.prior import uninformed_prior
+    >>> cold = uninformed_prior(2)
+    >>> table = PriorTable.single(cold, 2)
+    >>> known = [TaughtMarket("v", name, "100x+", cold.values + 1, cold.variances / 50, 900) for name in "abc"]
+    >>> pooled = pool(known, table)
+    >>> list(pooled)
+    ['*', 'v', 'v|100x+', 'v|a', 'v|b', 'v|c']
+    >>> float(round(pooled["v|100x+"].values[0], 2))  # the cold prior said -5, all three say -4
+    -4.0
+    """
+    base = table.levels[ALL]
+    if not taught:
+        return {ALL: base}
+    root = _tree(taught, table)
+    groups = table.layers + DIFFUSE_BANDS + 1
+    is_weight = np.arange(len(base.values)) < groups
+    is_weight[groups + COMMON] = True  # the multiplier's level: a common factor of all weights
+    spreads = [np.where(is_weight, *pair) for pair in zip(_SPREAD_WEIGHTS, _SPREAD_COEFFICIENTS, strict=True)]
+    for _ in range(rounds):
+        _solve(root, base, spreads)
+        spreads = _new_spreads(root, is_weight)
+    _solve(root, base, spreads)
+    priors: dict[str, Prior] = {}
+    _predict(root, spreads, base, priors)
+    return priors
+
+
+def _tree(taught: Sequence[TaughtMarket], table: PriorTable) -> _Node:
+    root, known = _Node(ALL, 0), dict[str, _Node]()
+    for market in sorted(taught, key=lambda one: (one.venue, one.leverage_class or "", one.symbol)):
+        path = [market.venue, f"{market.venue}|{market.leverage_class}", f"{market.venue}|{market.symbol}"]
+        above = root
+        for depth, level in enumerate(path, start=1):
+            node = known.get(level)
+            if node is None:
+                node = known[level] = _Node(level, depth)
+                above.children.append(node)
+            above = node
+        prior = table.of(market.venue, market.symbol, market.leverage_class)
+        own = 1.0 / prior.variances
+        gained = 1.0 / market.variances - own
+        gained[gained < _LEAST_GAIN * own] = 0.0
+        above.precision = gained
+        above.weighted = np.where(gained > 0, market.values / market.variances - prior.values * own, 0.0)
+        above.hours, above.markets = market.hours, 1
+    return root
+
+
+def _solve(root: _Node, base: Prior, spreads: Sequence[Floats]) -> None:
+    """Means and variances of all nodes, given how much children differ from their parents."""
+    _upwards(root, spreads)
+    precision = root.precision + 1.0 / base.variances
+    root.mean = (root.weighted + base.values / base.variances) / precision
+    root.variance = 1.0 / precision
+    _downwards(root, spreads)
+
+
+def _upwards(node: _Node, spreads: Sequence[Floats]) -> None:
+    if not node.children:
+        return
+    node.precision = np.zeros_like(spreads[0])
+    node.weighted = np.zeros_like(spreads[0])
+    node.hours = node.markets = 0
+    for child in node.children:
+        _upwards(child, spreads)
+        # Seen through the difference between the two: 1 / (1 / precision + spread), without dividing by 0.
+        damped = 1.0 / (1.0 + child.precision * spreads[child.depth - 1])
+        node.precision += child.precision * damped
+        node.weighted += child.weighted * damped
+        node.hours += child.hours
+        node.markets += child.markets
+
+
+def _downwards(node: _Node, spreads: Sequence[Floats]) -> None:
+    for child in node.children:
+        tie = 1.0 / spreads[child.depth - 1]
+        rest = 1.0 / (child.precision + tie)
+        share = tie * rest
+        child.mean = share * node.mean + rest * child.weighted
+        child.variance = rest + share**2 * node.variance
+        child.squared_step = (child.mean - node.mean) ** 2 + rest + (1.0 - share) ** 2 * node.variance
+        _downwards(child, spreads)
+
+
+def _new_spreads(root: _Node, is_weight: NDArray[np.bool_]) -> list[Floats]:
+    """How much children differ from their parents at each depth, by kind of parameter."""
+    found = []
+    layer = root.children
+    for weights, coefficients in zip(_SPREAD_WEIGHTS, _SPREAD_COEFFICIENTS, strict=True):
+        steps = np.stack([node.squared_step for node in layer])
+        spread = np.empty(len(is_weight))
+        for kind, before in ((is_weight, weights), (~is_weight, coefficients)):
+            total = _SPREAD_COUNT * before + float(steps[:, kind].sum())
+            spread[kind] = max(total / (_SPREAD_COUNT + steps[:, kind].size), _LEAST_SPREAD)
+        found.append(spread)
+        layer = [child for node in layer for child in node.children]
+    return found
+
+
+def _predict(node: _Node, spreads: Sequence[Floats], base: Prior, priors: dict[str, Prior]) -> None:
+    between = sum(spreads[node.depth :], start=np.zeros(len(base.values)))
+    variances = np.minimum(node.variance + between, np.maximum(base.variances, node.variance))
+    noun = "market" if node.markets == 1 else "markets"
+    source = f"pooled from {node.markets} {noun} with {node.hours:,} hours"
+    if not node.level.endswith("|None"):
+        priors[node.level] = Prior(node.mean, variances, source, node.level)
+    for child in node.children:
+        _predict(child, spreads, base, priors)
