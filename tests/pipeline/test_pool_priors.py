@@ -43,7 +43,11 @@ def _checkpoints(fold: EstimatorFold) -> list[tuple[bytes, bytes]]:
     old = pack(StoredState(1, 10, {}, fold.dump(state)), fold.state_version)
     feed(fold, state, log[10:])
     new = pack(StoredState(1, 900, {}, fold.dump(state)), fold.state_version)
-    return [(COIN.encode(), old), (COIN.encode(), new), (POSITION_KEY, pack(StoredState(1, 900, {}, b""), 2))]
+    return [
+        (COIN.encode(), old),
+        (COIN.encode(), new),
+        (POSITION_KEY, pack(StoredState(1, 900, {}, b""), fold.state_version)),
+    ]
 
 
 def test_the_checkpoints_become_a_table_that_the_estimator_takes(
