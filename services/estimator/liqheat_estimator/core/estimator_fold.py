@@ -104,6 +104,7 @@ class EstimatorFold(Fold[CoinState, Event]):
             market.restart_cold()
             market.backfill_id = None
             market.interrupted.clear()
+            market.hearing.lost_track()
         state.restart_cold()
 
     def releases_quarantine(self, event: Event) -> bool:
@@ -132,6 +133,8 @@ class EstimatorFold(Fold[CoinState, Event]):
             if not isinstance(event, Control):
                 state.markets[key] = market
         self._advance_cursor(state, market, event)
+        if not isinstance(event, Control):  # an operator's order does not tell that ingest lives
+            market.hearing.advance(event.receive_time_ms)
         if relisted:
             market.restart_cold()
             state.restart_cold()
@@ -235,5 +238,6 @@ class EstimatorFold(Fold[CoinState, Event]):
 
     def _apply_liquidation(self, state: CoinState, market: MarketState, event: Liquidation) -> list[Emission]:
         self._note(market, event, "liquidations")
+        market.hearing.came(event.feed_completeness)
         apply.apply_liquidation(state, market, event)
         return [realised_liquidation(event, market, state.liquidation_totals)]

@@ -154,5 +154,6 @@ def _member(market: MarketState, time_ms: int) -> dict[str, Any]:
         "mark_price_kind": "reported" if market.mark_is_reported else "estimated-from-trades",
         "coverage_share": market.coverage_share() if known else 0.0,
         "interrupted_streams": list(market.interrupted),
+        "liquidation_feed": market.hearing.value(time_ms),
         "shown_liquidation_usd_share": market.liquidation_minutes.share(),
     }

@@ -199,6 +199,8 @@ def apply_position(market: MarketState, position: OnChainPosition) -> None:
 def apply_instrument(market: MarketState, instrument: Instrument) -> None:
     """Margin rules: they hold for what is opened from now on; standing mass stays where it is."""
     market.instrument = instrument
+    market.hearing.tell(instrument.liquidation_feed)
+    market.hearing.advance(instrument.receive_time_ms)
     market.shifts = None
 
 
@@ -209,8 +211,11 @@ def apply_feed_status(market: MarketState, status: FeedStatus) -> None:
             market.interrupted[status.stream] = status.from_ms
         if status.stream == "liquidations":
             market.learning.interrupt()
+            market.hearing.interrupt(status.from_ms, status.receive_time_ms)
     else:
         market.interrupted.pop(status.stream, None)
+        if status.stream == "liquidations":
+            market.hearing.resume(status.from_ms, status.receive_time_ms)
         market.incomplete_until_ms = max(market.incomplete_until_ms, status.receive_time_ms + INCOMPLETE_MS)
 
 

@@ -14,6 +14,7 @@ from liqheat_estimator.core.layers import layer_shifts
 from liqheat_estimator.core.learning.hour import HourlyLearning, Situation
 from liqheat_estimator.core.learning.prior_table import leverage_class
 from liqheat_estimator.core.ledger import Ledger
+from liqheat_estimator.core.liquidation_hearing import LiquidationHearing
 from liqheat_estimator.core.liquidation_minutes import LiquidationMinutes
 from liqheat_estimator.core.margin import venue_rule
 from liqheat_estimator.core.measured_positions import MeasuredPositions
@@ -84,6 +85,7 @@ class MarketState:
     stream_seen_ms: dict[str, int | None] = field(default_factory=dict)
     interrupted: dict[str, int] = field(default_factory=dict)
     incomplete_until_ms: int = -1
+    hearing: LiquidationHearing = field(default_factory=LiquidationHearing)
     suspicion: Suspicion = field(default_factory=Suspicion)
     learning: HourlyLearning = field(default_factory=HourlyLearning)
     liquidation_minutes: LiquidationMinutes = field(default_factory=LiquidationMinutes)
@@ -132,7 +134,9 @@ class MarketState:
     def situation(self) -> Situation:
         """What the hourly learning needs to know."""
         assert self.mark_price is not None
-        known = "liquidations" in self.stream_seen_ms and "liquidations" not in self.interrupted
+        # An hour of history has no liquidations because nobody tells them, however calm it was.
+        is_told = self.hearing.is_heard and self.backfill_id is None
+        known = (is_told or "liquidations" in self.stream_seen_ms) and "liquidations" not in self.interrupted
         return Situation(
             self.venue,
             self.symbol,

@@ -14,6 +14,7 @@ from liqheat_estimator.core.learning.frozen import FrozenMap
 from liqheat_estimator.core.learning.hour import HourlyLearning
 from liqheat_estimator.core.learning.layer_evidence import LayerEvidence
 from liqheat_estimator.core.ledger import Ledger
+from liqheat_estimator.core.liquidation_hearing import Gap, LiquidationHearing
 from liqheat_estimator.core.liquidation_minutes import LiquidationMinutes
 from liqheat_estimator.core.market_state import MarketState, Suspicion
 from liqheat_estimator.core.measured_positions import MeasuredPosition, MeasuredPositions
@@ -50,6 +51,7 @@ MAP_ARRAYS = ("scale", "tail_mass", "tail_moment", "total", "seed_share", "swept
 ACTIVITY_FIELDS = ("step", "price", "sums", "weights", "ranges")
 EVIDENCE_ARRAYS = ("information", "explained", "values")
 EVIDENCE_FIELDS = ("reported", "swept")
+HEARING_FIELDS = ("kind", "since_ms", "until_ms", "interrupted_ms", "unbroken_ms", "lost_before_ms")
 LEARNING_FIELDS = (
     "hour",
     "observed_usd",
@@ -88,6 +90,7 @@ def dump_market(market: MarketState, arrays: ArrayWriter) -> Header:
         "stream_seen_ms": list(market.stream_seen_ms.items()),
         "interrupted": list(market.interrupted.items()),
         "suspicion": plain(market.suspicion, SUSPICION_FIELDS),
+        "hearing": _dump_hearing(market.hearing),
         "liquidation_minutes": plain(market.liquidation_minutes, FEED_FIELDS),
         "learning": _dump_learning(market.learning, arrays),
     }
@@ -110,9 +113,21 @@ def load_market(header: Header, arrays: ArrayReader) -> MarketState:
     market.stream_seen_ms = dict(header["stream_seen_ms"])
     market.interrupted = dict(header["interrupted"])
     market.suspicion = Suspicion(**header["suspicion"])
+    market.hearing = _load_hearing(header["hearing"])
     market.liquidation_minutes = LiquidationMinutes(**header["liquidation_minutes"])
     market.learning = _load_learning(header["learning"], arrays)
     return market
+
+
+def _dump_hearing(hearing: LiquidationHearing) -> Header:
+    gaps = [[gap.from_ms, gap.to_ms, gap.lost_ms] for gap in hearing.gaps]
+    return plain(hearing, HEARING_FIELDS) | {"gaps": gaps}
+
+
+def _load_hearing(header: Header) -> LiquidationHearing:
+    hearing = LiquidationHearing(gaps=[Gap(*gap) for gap in header["gaps"]])
+    restore(hearing, header, HEARING_FIELDS)
+    return hearing
 
 
 def _load_measured(header: Header) -> MeasuredPositions:
