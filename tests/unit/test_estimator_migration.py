@@ -190,7 +190,7 @@ def as_version_2(body: bytes) -> bytes:
     header = orjson.loads(raw[4:end])
     del header["shown_shares"]
     for market in header["markets"]:
-        del market["liquidation_minutes"]
+        del market["liquidation_minutes"], market["hearing"]
         for name in ("hidden_usd", "last_hidden_usd"):
             del market["learning"][name]
     for record in header["accuracy"]["open"]:
