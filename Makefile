@@ -45,7 +45,8 @@ up: setup web ## a live map on this machine (SOURCE=live|simulator|replay:PATH S
 	@exec .venv/bin/liqheat up $(if $(SOURCE),--source '$(SOURCE)') --speed '$(SPEED)' $(if $(PORT),--port '$(PORT)')
 
 lint: setup
-	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/lint-imports --verbose >/dev/null || .venv/bin/lint-imports
+	@.venv/bin/ruff check . && .venv/bin/ruff format --check .
+	@.venv/bin/lint-imports --verbose >/dev/null || .venv/bin/lint-imports
 
 types: setup
 	@.venv/bin/mypy

@@ -1,6 +1,7 @@
 """States of earlier versions become states of this version: no position is lost and none is invented.
 
-Version 2 knew nothing of throttled feeds, nor when feeds were heard: what is new starts as in a new state, everything else stays.
+Version 2 knew nothing of throttled feeds, nor when feeds were heard: what is new starts as in a new state,
+everything else stays.
 
 Version 1 had 12 leverage classes, whole bins instead of log prices, no learning and no record. Its layout: 4 bytes
 length of the header, the header as JSON, then the rows of the large arrays one after the other.
