@@ -7,7 +7,7 @@ any speed, on any machine, after any crash.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Literal, NamedTuple, TypeVar
 
@@ -58,6 +58,14 @@ class Origin(NamedTuple):
     sequence: int
 
 
+class Measure(NamedTuple):
+    """A gauge's value from the states of a worker, by the name of the catalogue; labels in the catalogue's order."""
+
+    gauge: str
+    labels: tuple[str, ...]
+    value: float
+
+
 class Fold(ABC, Generic[State, Event]):
     """One stage. All methods are deterministic; none keeps anything outside ``state``."""
 
@@ -106,6 +114,10 @@ class Fold(ABC, Generic[State, Event]):
     @abstractmethod
     def history_lost(self, state: State, first_offset: int, last_offset: int) -> None:
         """Note in the state that the broker deleted these offsets before they were folded; the coin starts cold."""
+
+    def measures(self, states: Iterable[State]) -> list[Measure]:  # noqa: ARG002 - most stages have none
+        """What an operator should see of all coins together. The shell asks for it between checkpoints."""
+        return []
 
     @abstractmethod
     def releases_quarantine(self, event: Event) -> bool:

@@ -14,6 +14,7 @@ from liqheat_estimator.core.estimator_fold import EstimatorFold
 from liqheat_estimator.core.liquidation_hearing import LONGEST_SILENCE_MS, MAX_GAPS, LiquidationHearing
 from liqheat_estimator.core.parameters import DAY_MS, HOUR_MS, MINUTE_MS
 from liqheat_shared.contracts.liquidation_grids import LiquidationFeed
+from liqheat_shared.metrics import Metrics
 
 SECOND_MS = 1_000
 T0 = 1_780_000_000_000
@@ -249,3 +250,31 @@ def test_events_that_were_lost_count_as_unheard() -> None:
     feed(fold, state, [writer.ticker(60_000.0, 1_000.0)])
     told = beat(fold, state, writer, 100)
     assert told["heard_share_since_connected"] == pytest.approx(200 / (200 + DAY_MS / 2_000), abs=1e-4)
+
+
+def test_an_operator_sees_the_worst_market_of_each_venue_and_no_delisted_one() -> None:
+    fold, state, writer = running("complete")
+    for venue, kind in (("beta", "throttled"), ("gamma", "none")):
+        told = instrument_fields() | {"liquidation_feed": kind}
+        feed(fold, state, [writer.message("instrument", venue, **told), writer.ticker(60_000.0, 1_000.0, venue)])
+    for _ in range(100):
+        writer.now_ms += SECOND_MS
+        feed(fold, state, [writer.ticker(60_000.0, 1_000.0, venue) for venue in ("alpha", "beta", "gamma")])
+    feed(fold, state, [status(writer, "interrupted", writer.now_ms - 25_000)])
+    found = {
+        (measure.gauge.removeprefix("liqheat_stage_"), *measure.labels): measure.value
+        for measure in fold.measures([state])
+    }
+    assert found == {
+        ("liquidations_heard_share", "alpha", "24h"): pytest.approx(75 / 86_400, abs=1e-6),
+        ("liquidations_heard_share", "alpha", "connected"): 0.75,
+        ("liquidations_heard_share", "beta", "24h"): pytest.approx(100 / 86_400, abs=1e-6),
+        ("liquidations_heard_share", "beta", "connected"): 1.0,
+        ("liquidations_unheard_markets", "alpha"): 1,
+        ("liquidations_unheard_markets", "beta"): 0,
+    }
+    for gauge, labels, value in fold.measures([state]):
+        Metrics("estimator").gauge(gauge).labels(*labels).set(value)
+    writer.now_ms += DAY_MS + SECOND_MS
+    feed(fold, state, [writer.ticker(60_000.0, 1_000.0, "beta")])
+    assert {measure.labels[0] for measure in fold.measures([state])} == {"beta"}

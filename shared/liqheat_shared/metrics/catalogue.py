@@ -141,6 +141,20 @@ CATALOGUE: tuple[MetricSpec, ...] = (
     MetricSpec("liqheat_stage_sequence_holes_total", "counter", "Inputs ahead of the expected sequence.", _STAGES),
     MetricSpec("liqheat_stage_assignments_total", "counter", "Partition assignments: a storm is a duel.", _STAGES),
     MetricSpec("liqheat_stage_coins", "gauge", "Coins in memory.", _STAGES),
+    MetricSpec(
+        "liqheat_stage_liquidations_heard_share",
+        "gauge",
+        "Part of the time in which the liquidation feed was heard, the lowest of a venue's markets.",
+        ("estimator",),
+        ("venue", "span"),
+    ),
+    MetricSpec(
+        "liqheat_stage_liquidations_unheard_markets",
+        "gauge",
+        "Markets whose liquidation feed is not heard now.",
+        ("estimator",),
+        ("venue",),
+    ),
     # projector
     MetricSpec("liqheat_projector_messages_total", "counter", "Messages read.", ("projector",), ("topic",)),
     MetricSpec("liqheat_projector_writes_total", "counter", "Writes to Redis.", ("projector",)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import ClassVar, Literal
 
@@ -11,6 +12,7 @@ from liqheat_estimator.core.coin_state import CoinState
 from liqheat_estimator.core.column_clock import after_backfill, before_candle, candle_bars, close_minutes
 from liqheat_estimator.core.decode import Event, TradeBatch, decode_event
 from liqheat_estimator.core.grid import grid_at
+from liqheat_estimator.core.hearing_measures import hearing_measures
 from liqheat_estimator.core.layers import Layers
 from liqheat_estimator.core.learning.prior_table import PriorTable, shipped_priors
 from liqheat_estimator.core.liquidations import realised_liquidation
@@ -34,7 +36,7 @@ from liqheat_shared.contracts.market_events import (
     OnChainPosition,
     Ticker,
 )
-from liqheat_shared.folding import Emission, Fold, Origin
+from liqheat_shared.folding import Emission, Fold, Measure, Origin
 
 __all__ = ["CoinState", "EstimatorFold", "EstimatorParameters", "Event"]
 
@@ -106,6 +108,9 @@ class EstimatorFold(Fold[CoinState, Event]):
             market.interrupted.clear()
             market.hearing.lost_track()
         state.restart_cold()
+
+    def measures(self, states: Iterable[CoinState]) -> list[Measure]:
+        return hearing_measures(states)
 
     def releases_quarantine(self, event: Event) -> bool:
         return isinstance(event, Control) and event.stage == self.stage

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from liqheat_shared.metrics import Metrics
 
@@ -26,6 +26,7 @@ class StageReporter:
         self._ready = False
         self._positions: dict[int, tuple[int, float]] = {}
         self._stuck: str | None = None
+        self._measured: set[str] = set()
 
     # ---- events
 
@@ -85,10 +86,20 @@ class StageReporter:
             self._metrics.tally("liqheat_stage_checkpoint_blocking_seconds").observe(report.longest_slice_seconds)
             self._metrics.counter("liqheat_stage_checkpoint_bytes_total").inc(report.size_bytes)
 
+    def _measure(self, states: list[Any]) -> None:
+        """Gauges of the fold itself; what a coin that went to another worker had is gone."""
+        measures = self._worker.engine.fold.measures(states)
+        for name in self._measured:
+            self._metrics.gauge(name).clear()
+        self._measured |= {measure.gauge for measure in measures}
+        for measure in measures:
+            self._metrics.gauge(measure.gauge).labels(*measure.labels).set(measure.value)
+
     def _partitions(self) -> None:
         partitions = self._worker.ownership.partitions
         slots = [slot for partition in partitions.values() for slot in partition.slots.values()]
         self._metrics.gauge("liqheat_stage_coins").set(len(slots))
+        self._measure([slot.state for slot in slots if slot.state is not None])
         quarantined = sum(slot.quarantine is not None for slot in slots)
         self._metrics.gauge("liqheat_stage_quarantined_coins").set(quarantined)
         lag_gauge = self._metrics.gauge("liqheat_stage_lag_messages")
