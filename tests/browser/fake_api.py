@@ -201,6 +201,7 @@ class FakeApi:
                 "mark_price_kind": "reported",
                 "coverage_share": 0.92,
                 "interrupted_streams": ["trades"] if self.incomplete and venue == "bybit" else [],
+                "liquidation_feed": self._liquidation_feed(venue),
             }
             for venue, age in ages.items()
         ]
@@ -215,6 +216,17 @@ class FakeApi:
             "incomplete": self.incomplete,
             "rejected_events": 3 if self.incomplete else 0,
         }
+
+    def _liquidation_feed(self, venue: str) -> dict[str, Any] | None:
+        kind = {"binance": "throttled", "bybit": "complete", "okx": "partial", "hyperliquid": "none"}[venue]
+        told = {"kind": kind, "connected_since_ms": None, "unbroken_since_ms": None}
+        if kind == "none":
+            return told | {"heard_share_24h": None, "heard_share_since_connected": None}
+        times = {
+            "connected_since_ms": self.data_ms() - 10 * 86_400_000,
+            "unbroken_since_ms": self.data_ms() - 3_600_000,
+        }
+        return told | times | {"heard_share_24h": 0.971 if venue == "okx" else 1.0, "heard_share_since_connected": 0.99}
 
     def clusters(self, coin: str, scope: str) -> dict[str, Any]:
         grid = self.grid(coin, scope)

@@ -219,7 +219,7 @@ export class App {
     const { horizon, scope } = this.state;
     this.recordPanel.show(session?.record.answer(horizon) ?? null, horizon, scope, grid?.phase ?? null, serverNowMs);
     const ageMs = grid !== null && (grid.phase === "live" || grid.phase === "backfill") ? serverNowMs - grid.event_time_ms : 0;
-    this.foot.show(grid?.provenance ?? null, Math.max(0, ageMs));
+    this.foot.show(grid?.provenance ?? null, grid?.event_time_ms ?? 0, Math.max(0, ageMs));
     const sentence = emptySentence({
       apiReachable,
       coins: this.coins?.map((entry) => entry.coin) ?? null,

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { emptySentence, youngHistoryHint } from "../src/model/empty_state.ts";
 import * as format from "../src/model/format.ts";
 import { judge, type Member, type Phase, type Provenance, type Situation } from "../src/model/honesty.ts";
+import { heardSummary, heardWords, type LiquidationFeed } from "../src/model/liquidation_feed.ts";
 import { formatState, parseState } from "../src/model/url_state.ts";
 
 const plain = (text: string): string => text.replaceAll("\u00a0", " ");
@@ -62,6 +63,47 @@ test("nonsense in the address falls back to the defaults", () => {
   assert.deepEqual(parseState("?coin=%3Cscript%3E&scope=../x&timeframe=9h&intensity=9-1&horizon=2h"), fallback);
   assert.deepEqual(parseState(""), fallback);
   assert.equal(parseState("?coin=btc").coin, "BTC");
+});
+
+const feed = (change: Partial<LiquidationFeed> = {}): LiquidationFeed => ({
+  kind: "throttled",
+  connected_since_ms: T0 - 5 * 86_400_000,
+  unbroken_since_ms: T0 - 3_600_000,
+  heard_share_24h: 0.9709,
+  heard_share_since_connected: 0.99999,
+  ...change,
+});
+
+test("how much of a feed was heard is said in plain words and never rounded up", () => {
+  assert.equal(plain(heardWords(feed(), T0)), "liquidations heard 97.0 % of 24 h; throttled to the largest per second");
+  assert.equal(plain(heardWords(feed({ kind: "complete", heard_share_24h: 0.99999 }), T0)), "liquidations heard 99.9 % of 24 h");
+  assert.equal(plain(heardWords(feed({ kind: "complete", heard_share_24h: 1 }), T0)), "liquidations heard 100 % of 24 h");
+  const young = { kind: "partial", connected_since_ms: T0 - 3 * 3_600_000, heard_share_24h: 0.12, heard_share_since_connected: 0.96 } as const;
+  assert.equal(plain(heardWords(feed(young), T0)), "liquidations heard 96.0 % of the 3 h since connected; the venue leaves some out");
+  assert.match(heardWords(feed({ unbroken_since_ms: null }), T0), /; not heard now$/);
+  const never = { connected_since_ms: null, unbroken_since_ms: null, heard_share_24h: 0, heard_share_since_connected: null };
+  assert.equal(heardWords(feed({ kind: "complete", ...never }), T0), "liquidations not heard yet");
+  assert.equal(heardWords(feed({ kind: "none", ...never, heard_share_24h: null }), T0), "no public feed of liquidations");
+});
+
+test("of several venues the least heard stands in the footer, and each has its line", () => {
+  const none = feed({ kind: "none", connected_since_ms: null, unbroken_since_ms: null, heard_share_24h: null, heard_share_since_connected: null });
+  const told = [
+    { venue: "bybit", symbol: "BTC/USDT:USDT", liquidation_feed: feed({ kind: "complete", heard_share_24h: 1 }) },
+    { venue: "binance", symbol: "BTC/USDT:USDT", liquidation_feed: feed() },
+    { venue: "hyperliquid", symbol: "BTC/USDC:USDC", liquidation_feed: none },
+    { venue: "okx", symbol: "BTC/USDT:USDT", liquidation_feed: null },
+    { venue: "old", symbol: "BTC/USDT:USDT" },
+  ];
+  const summary = heardSummary(told, T0);
+  assert.equal(plain(summary?.text ?? ""), "liquidations heard 97.0 % of 24 h");
+  assert.deepEqual(plain(summary?.title ?? "").split("\n").slice(1), [
+    "bybit BTC/USDT:USDT: liquidations heard 100 % of 24 h",
+    "binance BTC/USDT:USDT: liquidations heard 97.0 % of 24 h; throttled to the largest per second",
+    "hyperliquid BTC/USDC:USDC: no public feed of liquidations",
+  ]);
+  assert.equal(heardSummary(told.slice(3), T0), null);
+  assert.equal(heardSummary(told.slice(2), T0)?.text, "no liquidations are published");
 });
 
 const member = (change: Partial<Member> = {}): Member => ({

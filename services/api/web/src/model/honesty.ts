@@ -4,6 +4,7 @@
  */
 
 import { age, clock, fullTime } from "./format.ts";
+import type { LiquidationFeed } from "./liquidation_feed.ts";
 
 export type Phase = "live" | "backfill" | "replay" | "simulated";
 
@@ -16,6 +17,8 @@ export interface Member {
   readonly mark_price_kind: "reported" | "estimated-from-trades";
   readonly coverage_share: number;
   readonly interrupted_streams: readonly string[];
+  /** Absent: nothing was told of a feed, or the map is older than this field. */
+  readonly liquidation_feed?: LiquidationFeed | null;
 }
 
 export interface Provenance {

@@ -2,6 +2,7 @@
 
 import { age, wholePercent } from "../model/format.ts";
 import type { Member, Provenance } from "../model/honesty.ts";
+import { heardSummary, heardWords } from "../model/liquidation_feed.ts";
 import { byId, make } from "./dom.ts";
 
 const OLD_MS = 10_000;
@@ -12,10 +13,13 @@ export class Foot {
   private shownFeeds = "";
   private shownProvenance = "";
 
-  /** `sinceGridMs`: time since the grid, added to the ages that it states; 0 where the data has a clock of its own. */
-  show(provenance: Provenance | null, sinceGridMs: number): void {
+  /**
+   * `gridMs`: the grid's time. `sinceGridMs`: time since the grid, added to the ages that it states; 0 where the data has
+   * a clock of its own.
+   */
+  show(provenance: Provenance | null, gridMs: number, sinceGridMs: number): void {
     const members = provenance?.members ?? [];
-    const texts = members.map((member) => feed(member, sinceGridMs));
+    const texts = members.map((member) => feed(member, gridMs, sinceGridMs));
     const all = texts.map((item) => item.text + item.classes + item.title).join();
     if (all !== this.shownFeeds || members.length === 0) {
       this.shownFeeds = all;
@@ -23,11 +27,12 @@ export class Foot {
         ...(texts.length > 0 ? texts.map((item) => make("span", item.classes, [item.text], item.title)) : ["No feed yet."]),
       );
     }
-    if (provenance !== null) this.showProvenance(provenance);
+    if (provenance !== null) this.showProvenance(provenance, gridMs);
     else this.provenance.replaceChildren();
   }
 
-  private showProvenance(provenance: Provenance): void {
+  private showProvenance(provenance: Provenance, gridMs: number): void {
+    const heard = heardSummary(provenance.members, gridMs);
     const items: readonly (readonly [string, string])[] = [
       [`estimated ${wholePercent(provenance.estimated_share)}`, "Part of the map's dollars that a model estimates."],
       [`measured ${wholePercent(provenance.measured_share)}`, "Part that is exact, from positions that are public on a chain."],
@@ -36,16 +41,17 @@ export class Foot {
         `reported ${provenance.reported_share === null ? "–" : wholePercent(provenance.reported_share)}`,
         "Part that venues are expected to report if it were swept now.",
       ],
+      ...(heard === null ? [] : [[heard.text, heard.title] as const]),
       [`model ${provenance.model_version}`, "Version of the model."],
     ];
-    const all = items.map(([text]) => text).join();
+    const all = items.flat().join();
     if (all === this.shownProvenance) return;
     this.shownProvenance = all;
     this.provenance.replaceChildren(...items.map(([text, title]) => make("span", "", [text], title)));
   }
 }
 
-function feed(member: Member, sinceGridMs: number): { text: string; classes: string; title: string } {
+function feed(member: Member, gridMs: number, sinceGridMs: number): { text: string; classes: string; title: string } {
   const ages = Object.entries(member.stream_age_ms).flatMap(([stream, ms]) => (ms === null ? [] : [[stream, ms + sinceGridMs] as const]));
   const youngest = ages.length === 0 ? null : Math.min(...ages.map(([, ms]) => ms));
   const bad = member.state !== "live" || member.interrupted_streams.length > 0 || youngest === null || youngest > OLD_MS;
@@ -54,6 +60,7 @@ function feed(member: Member, sinceGridMs: number): { text: string; classes: str
     `${member.symbol}, ${member.state}`,
     ...ages.map(([stream, ms]) => `${stream}: ${age(ms)} ago`),
     ...member.interrupted_streams.map((stream) => `${stream}: interrupted`),
+    ...(member.liquidation_feed ? [heardWords(member.liquidation_feed, gridMs)] : []),
     `mark price ${member.mark_price_kind.replaceAll("-", " ")}`,
     `coverage ${wholePercent(member.coverage_share)}`,
   ];
