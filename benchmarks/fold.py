@@ -113,7 +113,7 @@ class CandleSteps:
         for side in (0, 1):
             self.market.learning.observe(side, float(self.random.exponential(2e5)))
         for candle in candles:
-            advance_market(self.market, candle.event_time_ms, self.fold.priors, self.state.shown_shares)
+            advance_market(self.market, candle.event_time_ms, self.fold.priors)
             apply_candle(self.state, self.market, candle, [], self.fold.layers, self.fold.parameters)
 
 

@@ -4,31 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
-from liqheat_estimator.core.decode import Event, TradeBatch
+from liqheat_estimator.core.decode import Event
 from liqheat_ingest.margin_tables import Tier, tiers
 from liqheat_ingest.market_simulation.habits import Habits
-from liqheat_ingest.market_simulation.market import Liquidated, MarketStep
+from liqheat_ingest.market_simulation.market import MarketStep
 from liqheat_ingest.market_simulation.price_path import PricePath
 from liqheat_ingest.market_simulation.profiles import CoinProfile, VenueProfile
 from liqheat_ingest.market_simulation.trader_market import TraderMarket
 from liqheat_shared.contracts.market_events import (
     BackfillBracket,
-    Candle,
     FeedStatus,
-    Instrument,
-    Liquidation,
-    MarginTier,
-    Ticker,
 )
+from truth.told_venue import CANDLE_MS, ToldVenue
 
 START_MS = 1_780_272_000_000  # 2026-06-01
-DAY_MS, HOUR_MS, MINUTE_MS, CANDLE_MS = 86_400_000, 3_600_000, 60_000, 300_000
+DAY_MS, HOUR_MS, MINUTE_MS = 86_400_000, 3_600_000, 60_000
 COIN = CoinProfile("BTC", 97_000.0, 0.55, 6.0e9, 2.0e10, 0.001, 0.1, 6.0)
 VENUE = VenueProfile("sim-gamma", 1.0, 5, "complete")
+COMPANION = "sim-delta"
 #: Notional by leverage at opening: mostly low, with a tail up to what the venue allows. Each seed's market has its own.
 LEVERAGE_MIX = (
     (2.0, 0.16), (3.0, 0.16), (4.0, 0.07), (5.0, 0.22), (8.0, 0.05), (10.0, 0.14), (15.0, 0.04), (20.0, 0.07),
@@ -58,7 +55,9 @@ class Setting:
     live_days: float = 9.0
     step_s: float = 30.0
     #: complete: every liquidation; throttled: the largest of each second.
-    feed: str = "complete"
+    feed: Literal["complete", "throttled"] = "complete"
+    #: Size of a second venue of the coin, with a complete feed and traders of its own; 0: there is none.
+    companion_share: float = 0.0
     coin: CoinProfile = COIN
     venue: VenueProfile = VENUE
     tiers: tuple[Tier, ...] = tuple(TIERS)
@@ -67,103 +66,76 @@ class Setting:
 
 
 class MarketStory:
-    """The market and what the fold is told of it. Deterministic for a setting."""
+    """The market and what the fold is told of it. Deterministic for a setting.
+
+    Attributes
+    ----------
+    venues : list of ToldVenue
+        The venue in question, then its companion, if there is one.
+    """
 
     def __init__(self, setting: Setting) -> None:
         self.setting = setting
-        market_seed, path_seed, feed_seed, mix_seed = np.random.SeedSequence([setting.seed, 0x74727574]).spawn(4)
+        seeds = np.random.SeedSequence([setting.seed, 0x74727574]).spawn(5)
+        market_seed, path_seed, feed_seed, mix_seed, companion_seed = seeds
         factors = np.exp(setting.mix_spread * np.random.default_rng(mix_seed).standard_normal(len(LEVERAGE_MIX)))
         mix = tuple((x, share * float(f)) for (x, share), f in zip(LEVERAGE_MIX, factors, strict=True))
         habits = setting.habits._replace(leverage_mix=mix)
         self._random = np.random.default_rng(feed_seed)
         self.path = PricePath(setting.coin.price, setting.coin.annual_volatility, np.random.default_rng(path_seed))
+        count = setting.positions_per_side
         self.market = TraderMarket(
-            setting.coin,
-            setting.venue,
-            setting.tiers,
-            np.random.default_rng(market_seed),
-            habits,
-            setting.positions_per_side,
+            setting.coin, setting.venue, setting.tiers, np.random.default_rng(market_seed), habits, count
         )
+        self.venues = [ToldVenue(setting.venue.venue, setting.coin, setting.tiers, self.market, setting.feed)]
+        if setting.companion_share > 0:
+            profile = setting.venue._replace(venue=COMPANION, share=setting.companion_share)
+            count, random = round(count * setting.companion_share), np.random.default_rng(companion_seed)
+            other = TraderMarket(setting.coin, profile, setting.tiers, random, habits, count)
+            self.venues.append(ToldVenue(COMPANION, setting.coin, setting.tiers, other, "complete"))
         self.now_ms = START_MS
-        self.sequence = -1
-        self.liquidated_usd = [0.0, 0.0]
-        self.shown_usd = [0.0, 0.0]
         for _ in range(int(setting.unseen_days * DAY_MS / MINUTE_MS)):
             self._step(60.0)
 
     def events(self) -> Iterator[Event]:
         """All events in order; the market is always where the last one left it."""
-        yield self._instrument()
+        yield from (venue.instrument(self.now_ms) for venue in self.venues)
         if self.setting.candle_days:
             span = {"backfill_id": "b", "from_ms": self.now_ms}
             span["to_ms"] = self.now_ms + int(self.setting.candle_days * DAY_MS)
-            yield BackfillBracket(type="backfill-started", **self._envelope(), **span)  # type: ignore[arg-type]
+            yield from self._brackets("backfill-started", span)
             while self.now_ms < int(span["to_ms"]):
-                yield self._candle()
-            yield BackfillBracket(type="backfill-finished", **self._envelope(), **span)  # type: ignore[arg-type]
+                yield from self._candles()
+            yield from self._brackets("backfill-finished", span)
         yield from self._live()
 
     def candles(self) -> Iterator[Event]:
         """Candles without end, outside a bracket."""
         while True:
-            yield self._candle()
+            yield from self._candles()
 
-    def _envelope(self, lag_ms: int = 0) -> dict[str, Any]:
-        self.sequence += 1
-        return {
-            "coin": self.setting.coin.coin,
-            "venue": self.setting.venue.venue,
-            "symbol": f"{self.setting.coin.coin}/USDT:USDT",
-            "phase": "simulated",
-            "event_time_ms": self.now_ms - lag_ms,
-            "receive_time_ms": self.now_ms,
-            "ingest_epoch": 1,
-            "sequence": self.sequence,
-        }
+    def _brackets(self, kind: str, span: dict[str, Any]) -> Iterator[Event]:
+        for venue in self.venues:
+            yield BackfillBracket(type=kind, **venue.envelope(self.now_ms), **span)  # type: ignore[arg-type]
 
-    def _instrument(self) -> Event:
-        return Instrument(
-            **self._envelope(),
-            quote="USDT",
-            is_inverse=False,
-            contract_size=1.0,
-            margin_tiers=[MarginTier(**tier._asdict()) for tier in self.setting.tiers],
-            tiers_valid_from_ms=0,
-            tiers_source="invented for a simulated market",
-        )
-
-    def _step(self, seconds: float) -> MarketStep:
+    def _step(self, seconds: float) -> list[MarketStep]:
         index = self.path.advance(seconds)
-        step = self.market.step(index, seconds, self.path.volatility_factor)
-        forced = sum((-1 if one.side == "long" else 1) * one.position.lots for one in step.liquidated)
-        if forced:
-            self.path.push(
-                forced * self.setting.coin.lot_size_base * step.mark_price, self.setting.coin.daily_volume_usd
-            )
-        for one in step.liquidated:
-            usd = one.position.lots * self.setting.coin.lot_size_base * step.mark_price
-            self.liquidated_usd[one.side == "short"] += usd
-        return step
-
-    def _candle(self) -> Event:
-        opened = self.market.mark_price
-        steps = [self._step(30.0) for _ in range(10)]
-        marks = [opened, *(step.mark_price for step in steps)]
-        lots = sum(step.background_lots + sum(p.lots for p in step.prints) for step in steps)
-        start_ms = self.now_ms
-        self.now_ms += CANDLE_MS
-        return Candle(
-            **self._envelope(),
-            open_time_ms=start_ms,
-            interval_ms=CANDLE_MS,
-            open=opened,
-            high=max(marks),
-            low=min(marks),
-            close=marks[-1],
-            volume_base=lots * self.setting.coin.lot_size_base,
-            open_interest_base=self.market.open_interest_base,
+        steps = [venue.step(index, seconds, self.path.volatility_factor) for venue in self.venues]
+        forced_usd = sum(
+            (-1 if one.side == "long" else 1) * venue.usd(one, step)
+            for venue, step in zip(self.venues, steps, strict=True)
+            for one in step.liquidated
         )
+        if forced_usd:
+            self.path.push(forced_usd, self.setting.coin.daily_volume_usd * (1 + self.setting.companion_share))
+        return steps
+
+    def _candles(self) -> Iterator[Event]:
+        opened = [venue.market.mark_price for venue in self.venues]
+        steps = [self._step(30.0) for _ in range(10)]
+        self.now_ms += CANDLE_MS
+        for place, venue in enumerate(self.venues):
+            yield venue.candle(opened[place], [step[place] for step in steps], self.now_ms)
 
     def _live(self) -> Iterator[Event]:
         setting = self.setting
@@ -171,74 +143,22 @@ class MarketStory:
         end_ms = self.now_ms + int(setting.live_days * DAY_MS)
         hole_until_ms = 0
         while self.now_ms < end_ms:
-            before = self.market.mark_price
-            step = self._step(setting.step_s)
+            steps = self._step(setting.step_s)
             self.now_ms += step_ms
             in_hole = self.now_ms < hole_until_ms
             if not in_hole and hole_until_ms:
                 hole_until_ms = 0
-                for stream in STREAMS:
-                    yield self._feed_status("feed-resumed", stream)
+                yield from self._feed_status("feed-resumed")
             elif not in_hole and self._random.random() < setting.gaps_per_day * step_ms / DAY_MS:
-                for stream in STREAMS:
-                    yield self._feed_status("feed-interrupted", stream)
+                yield from self._feed_status("feed-interrupted")
                 hole_until_ms = self.now_ms + int(self._random.uniform(2, 40) * MINUTE_MS)
                 in_hole = True
             if not in_hole:
-                yield from self._told(step, before)
+                for venue, step in zip(self.venues, steps, strict=True):
+                    yield from venue.told(step, self.now_ms, step_ms)
 
-    def _feed_status(self, kind: str, stream: str) -> Event:
-        return FeedStatus(type=kind, **self._envelope(), stream=stream, from_ms=self.now_ms, reason="test")  # type: ignore[arg-type]
-
-    def _told(self, step: MarketStep, before: float) -> Iterator[Event]:
-        yield self._trades(step, before)
-        yield Ticker(
-            **self._envelope(),
-            mark_price=step.mark_price,
-            last_price=step.mark_price,
-            open_interest_base=self.market.open_interest_base,
-        )
-        for one in self._shown(step, before):
-            usd = one.position.lots * self.setting.coin.lot_size_base * step.mark_price
-            self.shown_usd[one.side == "short"] += usd
-            yield Liquidation(
-                **self._envelope(),
-                liquidated_side=one.side,
-                price=step.mark_price,
-                price_kind="mark",
-                quantity_base=one.position.lots * self.setting.coin.lot_size_base,
-                notional_usd=usd,
-                feed_completeness="complete" if self.setting.feed == "complete" else "throttled",
-            )
-
-    def _shown(self, step: MarketStep, before: float) -> list[Liquidated]:
-        """The feed. Within the step price is taken to go straight, so each position has its second."""
-        if self.setting.feed == "complete" or not step.liquidated:
-            return step.liquidated
-        largest: dict[int, Liquidated] = {}
-        way = step.mark_price - before
-        for one in step.liquidated:
-            part = 0.0 if way == 0.0 else min(max((one.position.liquidation_price - before) / way, 0.0), 0.999999)
-            second = int(part * self.setting.step_s)
-            known = largest.get(second)
-            if known is None or one.position.lots > known.position.lots:
-                largest[second] = one
-        return list(largest.values())
-
-    def _trades(self, step: MarketStep, before: float) -> Event:
-        lots = max(1, step.background_lots + sum(each.lots for each in step.prints))
-        prices = np.linspace(before, step.mark_price, 4)
-        quantities = np.full(4, lots * self.setting.coin.lot_size_base / 4)
-        total, notional = float(quantities.sum()), float((prices * quantities).sum())
-        return TradeBatch(
-            **self._envelope(),
-            price=prices,
-            quantity_base=quantities,
-            open=before,
-            high=float(prices.max()),
-            low=float(prices.min()),
-            close=step.mark_price,
-            total_base=total,
-            notional_usd=notional,
-            taker_buy_usd=notional / 2,
-        )
+    def _feed_status(self, kind: str) -> Iterator[Event]:
+        for venue in self.venues:
+            for stream in STREAMS:
+                envelope = venue.envelope(self.now_ms)
+                yield FeedStatus(type=kind, **envelope, stream=stream, from_ms=self.now_ms, reason="test")  # type: ignore[arg-type]

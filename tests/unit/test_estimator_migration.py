@@ -188,7 +188,6 @@ def as_version_2(body: bytes) -> bytes:
     raw = bytes(cramjam.zstd.decompress(body))
     end = 4 + int.from_bytes(raw[:4], "little")
     header = orjson.loads(raw[4:end])
-    del header["shown_shares"]
     for market in header["markets"]:
         del market["liquidation_minutes"], market["hearing"]
         for name in ("hidden_usd", "last_hidden_usd"):

@@ -96,7 +96,7 @@ def test_a_packed_market_stays_small_after_a_month_of_learning() -> None:
     random, price = np.random.default_rng(2), 60_000.0
     for number in range(30 * 288):
         at = usual.event_time_ms + number * 300_000
-        ended = advance_market(market, at, fold.priors, state.shown_shares)
+        ended = advance_market(market, at, fold.priors)
         if ended is not None:
             hour_ended(state, market, ended, "live", fold.parameters)
             market.learning.observe(number % 2, float(random.exponential(3e5)))

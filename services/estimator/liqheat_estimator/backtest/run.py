@@ -16,7 +16,6 @@ from liqheat_estimator.core.layers import Layers
 from liqheat_estimator.core.learning.filter import ReportedFilter
 from liqheat_estimator.core.learning.frozen import FrozenMap
 from liqheat_estimator.core.learning.prior_table import PriorTable
-from liqheat_estimator.core.learning.shown_share import ShownShares
 from liqheat_estimator.core.market_state import MarketState, side_of
 from liqheat_estimator.core.open_interest_flow import apply_open_interest, put_measured
 from liqheat_estimator.core.parameters import LONG, SHORT, EstimatorParameters
@@ -72,7 +71,6 @@ class Backtest:
     parameters: EstimatorParameters
     priors: PriorTable
     market: MarketState = field(init=False)
-    shown_shares: ShownShares = field(default_factory=ShownShares)
     layers: Layers = field(init=False)
     steps: list[FrozenStep] = field(default_factory=list)
     close: float | None = None
@@ -129,7 +127,7 @@ class Backtest:
 
     def _take(self, metric: Metric, low: float | None, high: float | None) -> None:
         market, parameters = self.market, self.parameters
-        market_events.advance_market(market, metric.time_ms, self.priors, self.shown_shares)
+        market_events.advance_market(market, metric.time_ms, self.priors)
         for extreme, bound in ((low, min), (high, max)):
             if extreme is not None:
                 move_mark(market, bound(extreme, metric.price), parameters)
@@ -152,7 +150,7 @@ class Backtest:
         if known and self._mirrored is not None and learning.high > 0:
             self._mirror.learn(self._mirrored, learning.reaches(), observed, self.priors.drift)
         if self.market.mark_price is not None:
-            ended = market_events.advance_market(self.market, span.end_ms + 1, self.priors, self.shown_shares)
+            ended = market_events.advance_market(self.market, span.end_ms + 1, self.priors)
             if ended is not None and learning.frozen is not None:
                 self._mirrored = mirrored(learning.frozen)
 

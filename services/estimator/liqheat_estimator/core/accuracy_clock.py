@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from liqheat_estimator.core.accuracy.baselines import KNOTS, FrozenForecasts
 from liqheat_estimator.core.accuracy.book import AccuracyBook, EndedHour, MarketKey, OpenRecord
 from liqheat_estimator.core.accuracy.message import accuracy_message
 from liqheat_estimator.core.coin_state import CoinState
-from liqheat_estimator.core.learning.shown_share import ShownShares
-from liqheat_estimator.core.market_state import MarketState
+from liqheat_estimator.core.market_state import MarketState, peers_of
 from liqheat_estimator.core.parameters import HOUR_MS, LONG, SHORT, EstimatorParameters
 from liqheat_estimator.core.reported_share import (
     FORECAST_CELLS,
@@ -43,7 +44,7 @@ def hour_ended(
         "model_version": parameters.model_version,
         "reporting_venues": sorted({each.venue for each in members}),
     }
-    closed = book.take(_ended(market, members, ended_hour, state.shown_shares))
+    closed = book.take(_ended(market, members, ended_hour, state.markets.values()))
     emissions = [accuracy_message(state.coin, phase, book, each, about) for each in closed]
     book.open.append(_freeze(book, market, members))
     return emissions
@@ -57,14 +58,16 @@ def _reference(members: list[MarketState]) -> MarketKey | None:
     return largest.venue, largest.symbol
 
 
-def _ended(market: MarketState, members: list[MarketState], ended_hour: int, shares: ShownShares) -> EndedHour:
+def _ended(
+    market: MarketState, members: list[MarketState], ended_hour: int, siblings: Iterable[MarketState]
+) -> EndedHour:
     observed, hidden = [0.0, 0.0], [0.0, 0.0]
     is_complete = True
     for member in members:
         learning = member.learning
         if learning.hour == ended_hour:  # this member's own clock has not turned yet
             amounts, watched = learning.observed_usd, learning.is_watched
-            unseen = member.liquidation_minutes.hidden_so_far(shares)
+            unseen = member.liquidation_minutes.hidden_so_far(peers_of(member, siblings))
             unheard = [learning.hidden_usd[side] + unseen[side] for side in (LONG, SHORT)]
         else:
             amounts, watched = list(learning.last_observed_usd), learning.last_watched

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 
 from liqheat_estimator.core.accuracy.book import AccuracyBook
 from liqheat_estimator.core.columns import ScopeColumns
-from liqheat_estimator.core.learning.shown_share import ShownShares
 from liqheat_estimator.core.liquidations import LiquidationTotals
 from liqheat_estimator.core.market_state import MarketState, Suspicion
 from liqheat_estimator.core.price_bar import PriceBar
@@ -39,8 +38,6 @@ class CoinState:
         Clock when the broker was found to have deleted events before they were read; -1 before the first event.
     live_phase : str or None
         Phase of the last event that was not a backfill's: outputs of live markets carry it while others backfill.
-    shown_shares : ShownShares
-        What a throttled feed shows of the coin's liquidations, as its complete feeds tell.
     reported_share : float or None
         Part of the map near the mark that venues are expected to report, as of the last minute's first grid.
     """
@@ -56,7 +53,6 @@ class CoinState:
     average_true_range: AverageTrueRange = field(default_factory=AverageTrueRange)
     columns: dict[str, ScopeColumns] = field(default_factory=dict)
     liquidation_totals: LiquidationTotals = field(default_factory=LiquidationTotals)
-    shown_shares: ShownShares = field(default_factory=ShownShares)
     classes_minute: int = -1
     stressed_minute: int = -1
     live_phase: Phase | None = None

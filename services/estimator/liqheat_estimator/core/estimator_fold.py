@@ -145,7 +145,7 @@ class EstimatorFold(Fold[CoinState, Event]):
             state.restart_cold()
         if event.phase != "backfill":
             state.live_phase = event.phase
-        ended_hour = apply.advance_market(market, event.event_time_ms, self.priors, state.shown_shares)
+        ended_hour = apply.advance_market(market, event.event_time_ms, self.priors, state.markets.values())
         if ended_hour is not None:
             emissions += hour_ended(state, market, ended_hour, event.phase, self.parameters)
         return emissions + self._apply(state, market, event)

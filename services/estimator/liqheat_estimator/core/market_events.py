@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from liqheat_estimator.core.bins import bin_of, bins_of
 from liqheat_estimator.core.coin_state import CoinState
 from liqheat_estimator.core.decode import TradeBatch
 from liqheat_estimator.core.layers import Layers
 from liqheat_estimator.core.learning.prior_table import PriorTable
-from liqheat_estimator.core.learning.shown_share import ShownShares
-from liqheat_estimator.core.market_state import MarketState, Suspicion, side_of
+from liqheat_estimator.core.market_state import MarketState, Suspicion, peers_of, side_of
 from liqheat_estimator.core.open_interest_flow import apply_open_interest, put_measured
 from liqheat_estimator.core.parameters import EstimatorParameters
 from liqheat_estimator.core.price_bar import PriceBar
@@ -33,19 +34,28 @@ MAX_BASIS = 0.1
 MAX_STREAMS = 32
 
 
-def advance_market(market: MarketState, time_ms: int, priors: PriorTable, shares: ShownShares) -> int | None:
+def advance_market(
+    market: MarketState, time_ms: int, priors: PriorTable, siblings: Iterable[MarketState] = ()
+) -> int | None:
     """Let a market's time pass up to an event, from the state before it: samples, hours that end, what they teach.
 
     Returns the number of the hour that ended, if one did.
     """
     if market.mark_price is None or not market.learning.is_due(time_ms):
         return None
-    market.learning.hide(market.liquidation_minutes.end_minute(time_ms, shares))
+    _end_minute(market, time_ms, siblings)
     ended = market.learning.advance(time_ms, market.situation(), priors)
     if ended is not None:
         market.round_map()
         market.map_changed()
     return ended
+
+
+def _end_minute(market: MarketState, time_ms: int, siblings: Iterable[MarketState]) -> None:
+    """If the open minute of the liquidation feed is over, count what it has left out."""
+    minutes = market.liquidation_minutes
+    if minutes.is_over(time_ms):
+        market.learning.hide(minutes.end_minute(time_ms, peers_of(market, siblings)))
 
 
 def live_bars(state: CoinState, market: MarketState) -> list[PriceBar]:
@@ -181,10 +191,8 @@ def apply_liquidation(state: CoinState, market: MarketState, event: Liquidation)
     """A liquidation that the venue reported: a record beside the map, and what its hour teaches."""
     side, notional_usd = side_of(event.liquidated_side), event.notional_usd
     market.learning.observe(side, notional_usd)
-    hidden = market.liquidation_minutes.take(
-        event.event_time_ms, side, notional_usd, event.feed_completeness, state.shown_shares
-    )
-    market.learning.hide(hidden)
+    _end_minute(market, event.event_time_ms, state.markets.values())
+    market.liquidation_minutes.take(event.event_time_ms, side, notional_usd, event.feed_completeness)
     state.liquidation_totals.add(event.event_time_ms, side, notional_usd)
     columns = [state.columns_of(scope).bar for scope in (AGGREGATED, market.venue)]
     for bar in (state.interval, *columns):

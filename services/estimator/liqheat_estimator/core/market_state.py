@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +14,7 @@ from liqheat_estimator.core.bins import Floats, bin_of, centre_price
 from liqheat_estimator.core.layers import layer_shifts
 from liqheat_estimator.core.learning.hour import HourlyLearning, Situation
 from liqheat_estimator.core.learning.prior_table import leverage_class
+from liqheat_estimator.core.learning.shown_share import ShownShares
 from liqheat_estimator.core.ledger import Ledger
 from liqheat_estimator.core.liquidation_hearing import LiquidationHearing
 from liqheat_estimator.core.liquidation_minutes import LiquidationMinutes
@@ -256,6 +258,17 @@ class MarketState:
             setattr(self, name, value)
         self.learning.restart_cold()
         self.map_changed()
+
+
+def peers_of(market: MarketState, siblings: Iterable[MarketState]) -> list[tuple[float, ShownShares]]:
+    """Complete feeds among markets of a coin, each with this market's open interest over that of its own."""
+    size = market.open_interest_usd()
+    peers = []
+    for other in siblings:
+        shares, other_size = other.liquidation_minutes.shares, other.open_interest_usd()
+        if shares is not None:
+            peers.append((size / other_size if size > 0 and other_size > 0 else 1.0, shares))
+    return peers
 
 
 def side_of(name: str) -> int:

@@ -13,7 +13,6 @@ import orjson
 
 from liqheat_estimator.core.coin_state import CoinState
 from liqheat_estimator.core.columns import OpenColumn, PendingCandles, ScopeColumns
-from liqheat_estimator.core.learning.shown_share import ShownShares
 from liqheat_estimator.core.liquidations import LiquidationTotals
 from liqheat_estimator.core.market_state import Suspicion
 from liqheat_estimator.core.price_bar import PriceBar
@@ -40,7 +39,6 @@ _COIN_FIELDS = (
 _BAR_FIELDS = ("open", "high", "low", "close", "volume_usd", "taker_buy_usd", "liquidated_usd", "consumed_usd")
 _VOLATILITY_FIELDS = ("minute", "price", "variance_sum", "weight", "returns")
 _RANGE_FIELDS = ("value", "bars", "last_close")
-_SHARES_FIELDS = ("minute", "shown_usd", "true_usd", "true_squared")
 _COLUMN_FIELDS = (
     "open_ms",
     "minutes",
@@ -67,7 +65,6 @@ def state_header(state: CoinState, arrays: ArrayWriter) -> Header:
         "volatility": plain(state.volatility, _VOLATILITY_FIELDS),
         "average_true_range": plain(state.average_true_range, _RANGE_FIELDS),
         "clock_suspicion": plain(state.clock_suspicion, SUSPICION_FIELDS),
-        "shown_shares": plain(state.shown_shares, _SHARES_FIELDS),
         "liquidation_totals": _dump_totals(state.liquidation_totals),
         "markets": [dump_market(market, arrays) for market in state.markets.values()],
         "columns": [[scope, _dump_columns(columns, arrays)] for scope, columns in state.columns.items()],
@@ -103,7 +100,6 @@ def read_state(header: Header, arrays: ArrayReader, coin: str) -> CoinState:
     state.volatility = Volatility(**header["volatility"])
     state.average_true_range = AverageTrueRange(**header["average_true_range"])
     state.clock_suspicion = Suspicion(**header["clock_suspicion"])
-    state.shown_shares = ShownShares(**header["shown_shares"])
     state.liquidation_totals = _load_totals(header["liquidation_totals"])
     for entry in header["markets"]:
         market = load_market(entry, arrays)

@@ -15,11 +15,11 @@ from liqheat_estimator.core.learning.hour import HourlyLearning
 from liqheat_estimator.core.learning.layer_evidence import LayerEvidence
 from liqheat_estimator.core.ledger import Ledger
 from liqheat_estimator.core.liquidation_hearing import Gap, LiquidationHearing
-from liqheat_estimator.core.liquidation_minutes import LiquidationMinutes
 from liqheat_estimator.core.market_state import MarketState, Suspicion
 from liqheat_estimator.core.measured_positions import MeasuredPosition, MeasuredPositions
 from liqheat_estimator.core.position_map import PositionMap
 from liqheat_estimator.core.stored.arrays import ArrayReader, ArrayWriter, Header, plain, restore
+from liqheat_estimator.core.stored.liquidation_feed import dump_minutes, load_minutes
 from liqheat_estimator.core.volume_profile import VolumeProfile
 from liqheat_shared.contracts.market_events import Instrument
 
@@ -61,19 +61,6 @@ LEARNING_FIELDS = (
     "is_watched",
     "last_watched",
 )
-FEED_FIELDS = (
-    "completeness",
-    "minute",
-    "second",
-    "seconds",
-    "largest_usd",
-    "largest_side",
-    "shown_usd",
-    "all_usd",
-    "late_usd",
-    "reported_sum",
-    "estimated_sum",
-)
 
 
 def dump_market(market: MarketState, arrays: ArrayWriter) -> Header:
@@ -91,7 +78,7 @@ def dump_market(market: MarketState, arrays: ArrayWriter) -> Header:
         "interrupted": list(market.interrupted.items()),
         "suspicion": plain(market.suspicion, SUSPICION_FIELDS),
         "hearing": _dump_hearing(market.hearing),
-        "liquidation_minutes": plain(market.liquidation_minutes, FEED_FIELDS),
+        "liquidation_minutes": dump_minutes(market.liquidation_minutes),
         "learning": _dump_learning(market.learning, arrays),
     }
 
@@ -114,7 +101,7 @@ def load_market(header: Header, arrays: ArrayReader) -> MarketState:
     market.interrupted = dict(header["interrupted"])
     market.suspicion = Suspicion(**header["suspicion"])
     market.hearing = _load_hearing(header["hearing"])
-    market.liquidation_minutes = LiquidationMinutes(**header["liquidation_minutes"])
+    market.liquidation_minutes = load_minutes(header["liquidation_minutes"])
     market.learning = _load_learning(header["learning"], arrays)
     return market
 
