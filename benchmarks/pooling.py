@@ -1,13 +1,15 @@
 """What pooled priors are worth to a coin that has said little: `run.py pooling`, some minutes.
 
 Simulated markets of two venues, one with a complete feed and one that shows the largest of each second, and two classes
-of coins. Twelve markets teach, four others of the same kinds, which the pool never saw, are forecast in their first
-days from different priors. The market itself is the same under each: only what is believed of its reports differs.
+of coins, four of each kind. Three of each teach, the fourth, which the pool never saw, is forecast in its first days
+from different priors; each is the fourth once. The market itself is the same under each prior: only what is believed
+of its reports differs.
 """
 
 from __future__ import annotations
 
 import sys
+from collections import defaultdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +23,7 @@ from liqheat_estimator.core.learning.filter import ReportedFilter
 from liqheat_estimator.core.learning.frozen import FrozenMap
 from liqheat_estimator.core.learning.pooling import TaughtMarket, pool
 from liqheat_estimator.core.learning.prior import Prior, uninformed_prior
-from liqheat_estimator.core.learning.prior_table import PriorTable, shipped_priors
+from liqheat_estimator.core.learning.prior_table import ALL, PriorTable, shipped_priors
 from liqheat_estimator.core.parameters import EstimatorParameters
 from liqheat_ingest.margin_tables import tiers
 from liqheat_ingest.market_simulation.profiles import CoinProfile, VenueProfile
@@ -41,7 +43,7 @@ CLASSES = (
         ((2.0, 0.3), (3.0, 0.25), (5.0, 0.2), (8.0, 0.1), (10.0, 0.08), (20.0, 0.05), (50.0, 0.02)),
     ),
 )
-TEACHERS, POSITIONS, LIVE_DAYS = 3, 10_000, 12.0
+OF_A_KIND, POSITIONS, LIVE_DAYS = 4, 10_000, 12.0
 #: Hours after which a coin has spoken for itself: forecasts are judged up to each.
 JUDGED_HOURS = (24, 72, 240)
 FLOOR_UNITS = 1e-2
@@ -67,21 +69,39 @@ class Market(NamedTuple):
 
 def main() -> list[dict[str, Any]]:
     """Mean squared error of log(reported) of the markets that the pool never saw, by prior and hours."""
-    markets = [
-        _run(seed, venue, size) for seed in range(TEACHERS + 1) for venue in range(2) for size in range(len(CLASSES))
-    ]
-    pupils, teachers = markets[: len(CLASSES) * 2], markets[len(CLASSES) * 2 :]
-    shipped = shipped_priors(PARAMETERS)
-    cold = PriorTable.single(uninformed_prior(LAYERS), LAYERS)
-    tables = {"uninformed": cold, "shipped": shipped, "pooled": _pooled(teachers, shipped)}
-    tables["pooled, all only"] = PriorTable({"*": tables["pooled"].levels["*"]}, LAYERS)
+    kinds = [(venue, size) for venue in range(len(VENUES)) for size in range(len(CLASSES))]
+    rounds = [[_run(seed, venue, size) for venue, size in kinds] for seed in range(OF_A_KIND)]
+    errors: dict[tuple[str, int], list[float]] = defaultdict(list)
+    for held_out, pupils in enumerate(rounds):
+        teachers = [market for seed, markets in enumerate(rounds) if seed != held_out for market in markets]
+        for name, table in _tables(teachers).items():
+            for hours in JUDGED_HOURS:
+                errors[name, hours].append(_error(pupils, table, hours))
     lines = []
     for hours in JUDGED_HOURS:
-        errors = {name: _error(pupils, table, hours) for name, table in tables.items()}
-        note = ", ".join(f"{name} {error:.3f}" for name, error in errors.items())
-        ratio = errors["pooled"] / errors["shipped"]
-        lines.append(result(f"pooled_error_over_shipped_{hours}h", ratio, "ratio", "< 1", note))
+        means = {name: float(np.mean(found)) for (name, judged), found in errors.items() if judged == hours}
+        note = ", ".join(f"{name} {mean:.3f}" for name, mean in means.items())
+        better = [
+            pooled < shipped for pooled, shipped in zip(errors["pooled", hours], errors["shipped", hours], strict=True)
+        ]
+        note += f"; better in {sum(better)} of {len(better)} rounds"
+        lines.append(
+            result(f"pooled_error_over_shipped_{hours}h", means["pooled"] / means["shipped"], "ratio", "< 1", note)
+        )
     return lines
+
+
+def _tables(teachers: list[Market]) -> dict[str, PriorTable]:
+    shipped = shipped_priors(PARAMETERS)
+    pooled = _pooled(teachers, shipped)
+    venues = {level: prior for level, prior in pooled.levels.items() if "|" not in level}
+    return {
+        "uninformed": PriorTable.single(uninformed_prior(LAYERS), LAYERS),
+        "shipped": shipped,
+        "pooled for all": PriorTable({ALL: pooled.levels[ALL]}, LAYERS),
+        "by venue": PriorTable(venues, LAYERS),
+        "pooled": pooled,
+    }
 
 
 def _run(seed: int, venue: int, size: int) -> Market:

@@ -17,7 +17,7 @@ from estimator_hours import MARKET, Hours
 from estimator_market import COIN, feed, of_kind, start
 from liqheat_estimator.core.bins import Floats
 from liqheat_estimator.core.estimator_fold import EstimatorFold
-from liqheat_estimator.core.learning.pooling import TaughtMarket, pool
+from liqheat_estimator.core.learning.pooling import SPREADS, TaughtMarket, pool
 from liqheat_estimator.core.learning.prior import Prior, uninformed_prior
 from liqheat_estimator.core.learning.prior_table import ALL, PriorTable, read_table, shipped_priors, write_table
 from liqheat_estimator.core.learning.structure import COMMON, DIFFUSE_BANDS
@@ -29,8 +29,8 @@ LAYERS = 2
 COLD = uninformed_prior(LAYERS)
 COUNT = len(COLD.values)
 TABLE = PriorTable.single(COLD, LAYERS)
-#: Spreads that the pooling begins with, by depth: of weights and of coefficients.
-SPREADS = ((0.5, 0.3, 0.3), (0.01, 0.01, 0.01))
+LEVEL = LAYERS + DIFFUSE_BANDS + 1 + COMMON
+POOLED = [*range(LAYERS + DIFFUSE_BANDS + 1), LEVEL]
 
 
 def _market(venue: str, symbol: str, market_class: str | None, values: Floats, share: float) -> TaughtMarket:
@@ -53,8 +53,6 @@ def _random_markets(seed: int, count: int) -> list[TaughtMarket]:
 
 def _dense(markets: list[TaughtMarket], place: int) -> dict[str, tuple[float, float]]:
     """Mean and variance of every node for one parameter, by solving the whole normal model at once."""
-    groups = LAYERS + DIFFUSE_BANDS + 1
-    spreads = SPREADS[0] if place < groups or place == groups + COMMON else SPREADS[1]
     paths = [(ALL, m.venue, f"{m.venue}|{m.leverage_class}", f"{m.venue}|{m.symbol}") for m in markets]
     nodes = sorted({level for path in paths for level in path})
     at = {level: number for number, level in enumerate(nodes)}
@@ -62,7 +60,7 @@ def _dense(markets: list[TaughtMarket], place: int) -> dict[str, tuple[float, fl
     precision[at[ALL], at[ALL]] += 1 / COLD.variances[place]
     weighted[at[ALL]] += COLD.values[place] / COLD.variances[place]
     for above, below, depth in {(a, b, d) for path in paths for d, (a, b) in enumerate(pairwise(path))}:
-        tie = 1 / spreads[depth]
+        tie = 1 / SPREADS[depth]
         for row, column, sign in ((above, above, 1), (below, below, 1), (above, below, -1), (below, above, -1)):
             precision[at[row], at[column]] += sign * tie
     for market, path in zip(markets, paths, strict=True):
@@ -76,7 +74,7 @@ def _dense(markets: list[TaughtMarket], place: int) -> dict[str, tuple[float, fl
     for level, number in at.items():
         depth = next(path.index(level) for path in paths if level in path)
         variance = covariance[number, number]
-        predicted = min(variance + sum(spreads[depth:]), max(COLD.variances[place], variance))
+        predicted = min(variance + sum(SPREADS[depth:]), COLD.variances[place])
         result[level] = float(means[number]), float(predicted)
     return result
 
@@ -89,12 +87,15 @@ def _dense(markets: list[TaughtMarket], place: int) -> dict[str, tuple[float, fl
 def test_the_tree_is_solved_as_the_whole_normal_model_at_once(seed: int, count: int) -> None:
     markets = _random_markets(seed, count)
     pooled = pool(markets, TABLE, rounds=0)
-    for place in (0, LAYERS + 1, LAYERS + DIFFUSE_BANDS + 1 + COMMON, COUNT - 1):
+    for place in (0, LAYERS + 1, LEVEL):
         expected = _dense(markets, place)
         assert set(expected) == set(pooled)
         for level, (mean, variance) in expected.items():
             assert pooled[level].values[place] == pytest.approx(mean)
             assert pooled[level].variances[place] == pytest.approx(variance)
+    for prior in pooled.values():  # coefficients are not pooled
+        assert (np.delete(prior.values, POOLED) == np.delete(COLD.values, POOLED)).all()
+        assert (np.delete(prior.variances, POOLED) == np.delete(COLD.variances, POOLED)).all()
 
 
 @settings(max_examples=15, deadline=None)
@@ -149,10 +150,10 @@ def test_what_markets_have_in_common_forecasts_one_that_was_not_seen() -> None:
     for market_class, centre in centres.items():
         truth = centre + random.normal(0, 0.3, (200, COUNT))
         prior = pooled[f"v|{market_class}"]
-        errors = (truth - prior.values) ** 2
-        assert errors.mean() < 0.5 * ((truth - pooled[ALL].values) ** 2).mean()
-        # Its variances say how wrong it is, for weights, which the spreads are about.
-        assert 0.4 < (errors / prior.variances)[:, : LAYERS + DIFFUSE_BANDS + 1].mean() < 1.6
+        errors = ((truth - prior.values) ** 2)[:, POOLED]
+        assert errors.mean() < 0.5 * ((truth - pooled[ALL].values) ** 2)[:, POOLED].mean()
+        # Its variances say how wrong it is.
+        assert 0.4 < (errors / prior.variances[POOLED]).mean() < 1.6
 
 
 # ---- the table

@@ -5,11 +5,15 @@ normal about its parent's::
 
     x_node ~ N(x_parent, tau^2),    taught_market ~ N(x_market, s^2)
 
-with one ``tau^2`` for each depth and kind of parameter (weights, coefficients). Given the ``tau^2`` the tree is solved
-exactly, one pass up and one down; they are found by expectation-maximisation. What is given out at a level is the
+with one ``tau^2`` for each depth and kind of weight. Given the ``tau^2`` the tree is solved exactly, one pass up and
+one down; they are found by expectation-maximisation. What is given out at a level is the
 prediction for a new market there: the node's own variance and the ``tau^2`` of all that lies between. This is the
 normal hierarchical model (Gelman et al., Bayesian Data Analysis, chapter 5) with two levels more; parameters are pooled
 one by one, as if independent.
+
+Only weights are pooled: of layers, of distance bands, of the background, and the level of all. Coefficients of features
+stay as the table has them for all: in some weeks of one market's hours they fit its path more than its kind, and pooled
+they made forecasts of new markets worse (``benchmarks/pooling.py``).
 """
 
 from __future__ import annotations
@@ -21,16 +25,15 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from liqheat_estimator.core.bins import Floats
+from liqheat_estimator.core.bins import Floats, Integers
 from liqheat_estimator.core.learning.prior import Prior
 from liqheat_estimator.core.learning.prior_table import ALL, PriorTable
 from liqheat_estimator.core.learning.structure import COMMON, DIFFUSE_BANDS
 
-#: How much neighbours differ before any were seen (variances of weights' logarithms and of coefficients), by depth:
-#: venues, classes, markets; and how many comparisons that is worth.
-_SPREAD_WEIGHTS: Final = (0.5, 0.3, 0.3)
-_SPREAD_COEFFICIENTS: Final = (0.01, 0.01, 0.01)
-_SPREAD_COUNT: Final = 20.0
+#: How much neighbours differ before any were seen (variances of logarithms), by depth: venues, classes, markets; and
+#: how many comparisons of each kind that is worth.
+SPREADS: Final = (0.5, 0.3, 0.3)
+_SPREAD_COUNT: Final = 10.0
 _LEAST_SPREAD: Final = 1e-4
 #: A parameter that gained less than this share of its prior's precision was taught nothing.
 _LEAST_GAIN: Final = 0.02
@@ -107,17 +110,24 @@ def pool(taught: Sequence[TaughtMarket], table: PriorTable, rounds: int = ROUNDS
     if not taught:
         return {ALL: base}
     root = _tree(taught, table)
-    groups = table.layers + DIFFUSE_BANDS + 1
-    is_weight = np.arange(len(base.values)) < groups
-    is_weight[groups + COMMON] = True  # the multiplier's level: a common factor of all weights
-    spreads = [np.where(is_weight, *pair) for pair in zip(_SPREAD_WEIGHTS, _SPREAD_COEFFICIENTS, strict=True)]
+    kinds = _kinds(table.layers)
+    spreads = [np.full(len(base.values), spread) for spread in SPREADS]
     for _ in range(rounds):
         _solve(root, base, spreads)
-        spreads = _new_spreads(root, is_weight)
+        spreads = _new_spreads(root, kinds)
     _solve(root, base, spreads)
     priors: dict[str, Prior] = {}
-    _predict(root, spreads, base, priors)
+    pooled = np.isin(np.arange(len(base.values)), np.concatenate(kinds))
+    _predict(root, spreads, base, pooled, priors)
     return priors
+
+
+def _kinds(layers: int) -> tuple[Integers, ...]:
+    """Places of the parameters that are pooled, kind by kind."""
+    groups = layers + DIFFUSE_BANDS + 1
+    level = groups + COMMON  # the multiplier's constant: a common factor of all weights
+    places = (range(layers), range(layers, groups - 1), range(groups - 1, groups), range(level, level + 1))
+    return tuple(np.array(each) for each in places)
 
 
 def _tree(taught: Sequence[TaughtMarket], table: PriorTable) -> _Node:
@@ -177,14 +187,14 @@ def _downwards(node: _Node, spreads: Sequence[Floats]) -> None:
         _downwards(child, spreads)
 
 
-def _new_spreads(root: _Node, is_weight: NDArray[np.bool_]) -> list[Floats]:
+def _new_spreads(root: _Node, kinds: Sequence[Integers]) -> list[Floats]:
     """How much children differ from their parents at each depth, by kind of parameter."""
     found = []
     layer = root.children
-    for weights, coefficients in zip(_SPREAD_WEIGHTS, _SPREAD_COEFFICIENTS, strict=True):
+    for before in SPREADS:
         steps = np.stack([node.squared_step for node in layer])
-        spread = np.empty(len(is_weight))
-        for kind, before in ((is_weight, weights), (~is_weight, coefficients)):
+        spread = np.full(steps.shape[1], before)
+        for kind in kinds:
             total = _SPREAD_COUNT * before + float(steps[:, kind].sum())
             spread[kind] = max(total / (_SPREAD_COUNT + steps[:, kind].size), _LEAST_SPREAD)
         found.append(spread)
@@ -192,12 +202,16 @@ def _new_spreads(root: _Node, is_weight: NDArray[np.bool_]) -> list[Floats]:
     return found
 
 
-def _predict(node: _Node, spreads: Sequence[Floats], base: Prior, priors: dict[str, Prior]) -> None:
+def _predict(
+    node: _Node, spreads: Sequence[Floats], base: Prior, pooled: NDArray[np.bool_], priors: dict[str, Prior]
+) -> None:
     between = sum(spreads[node.depth :], start=np.zeros(len(base.values)))
-    variances = np.minimum(node.variance + between, np.maximum(base.variances, node.variance))
+    # Never less is known than before any market spoke.
+    variances = np.minimum(node.variance + between, base.variances)
+    variances = np.where(pooled, variances, base.variances)
     noun = "market" if node.markets == 1 else "markets"
     source = f"pooled from {node.markets} {noun} with {node.hours:,} hours"
     if not node.level.endswith("|None"):
-        priors[node.level] = Prior(node.mean, variances, source, node.level)
+        priors[node.level] = Prior(np.where(pooled, node.mean, base.values), variances, source, node.level)
     for child in node.children:
-        _predict(child, spreads, base, priors)
+        _predict(child, spreads, base, pooled, priors)
