@@ -55,14 +55,18 @@ test("the lowest bin is painted into the last row, and the larger side wins", ()
   assert.deepEqual([...pixels], [warm[11], cool[3], cool[11], warm[6]]);
 });
 
-test("automatic handles keep most cells dark and a few full", () => {
+test("automatic handles keep two fifths of what has dollars dark and a few cells full", () => {
   const plane = new Uint8Array(10_000);
   for (let i = 0; i < 5_000; i++) plane[i] = 60 + (i % 100);
   for (let i = 0; i < 10; i++) plane[i] = 220;
   const handles = automaticHandles([plane, new Uint8Array(10_000)]);
   const lit = plane.filter((code) => code >= handles.low).length;
-  assert.ok(lit > 1_400 && lit < 2_450, `${lit} lit`);
+  assert.ok(lit > 2_800 && lit <= 3_100, `${lit} lit`);
   assert.ok(handles.high > 150 && handles.high <= 220);
+  const everywhere = new Uint8Array(10_000).map((_, i) => 60 + (i % 100));
+  const dense = automaticHandles([everywhere, everywhere]);
+  const litOfDense = everywhere.filter((code) => code >= dense.low).length;
+  assert.ok(litOfDense <= 5_300, `${litOfDense} of a map without empty cells are lit`);
   const bounds = sliderBounds([plane]);
   assert.ok(bounds.low <= handles.low && bounds.high >= handles.high);
   assert.equal(bounds.high, 221);

@@ -9,13 +9,16 @@ export const MIN_GAP = 10;
 /** One press of + or −: a quarter of a decade. */
 export const KEY_STEP = 8;
 
-/** At most so much of the map is lit, and at least so much of what has dollars is not. */
-const LIT_SHARE = 0.24;
-const LOW_QUANTILE = 0.68;
-const HIGH_QUANTILE = 0.996;
+/**
+ * Two fifths of what is in view and has dollars stay dark, at least: an estimated map has some dollars nearly everywhere,
+ * and lit as a whole it would have no shape. Where little else is there, at most so much of the view is lit.
+ */
+const LOW_QUANTILE = 0.4;
+const LIT_SHARE = 0.5;
+const HIGH_QUANTILE = 0.99;
 const DUST_QUANTILE = 0.12;
 
-/** Handles from the data: the quieter part of the cells stays dark, the brightest few of a thousand are full. */
+/** Handles from the data: the quieter part of the cells stays dark, the brightest hundredth is full. */
 export function automaticHandles(planes: readonly Uint8Array[]): Handles {
   const { counts, total } = countCodes(planes);
   if (total === 0) return { low: 80, high: 200 };

@@ -19,7 +19,11 @@ export class Foot {
    */
   show(provenance: Provenance | null, gridMs: number, sinceGridMs: number): void {
     const members = provenance?.members ?? [];
-    const texts = members.map((member) => feed(member, gridMs, sinceGridMs));
+    const venues = [...new Set(members.map((member) => member.venue))];
+    const texts = venues.map((venue) => {
+      const markets = members.filter((member) => member.venue === venue);
+      return venueFeed(venue, markets.map((member) => feed(member, gridMs, sinceGridMs)));
+    });
     const all = texts.map((item) => item.text + item.classes + item.title).join();
     if (all !== this.shownFeeds || members.length === 0) {
       this.shownFeeds = all;
@@ -51,7 +55,30 @@ export class Foot {
   }
 }
 
-function feed(member: Member, gridMs: number, sinceGridMs: number): { text: string; classes: string; title: string } {
+function worse(one: Feed, other: Feed): Feed {
+  if (one.bad !== other.bad) return one.bad ? one : other;
+  return (other.ageMs ?? Infinity) > (one.ageMs ?? Infinity) ? other : one;
+}
+
+interface Feed {
+  /** Age of the youngest stream; null: none was heard. */
+  readonly ageMs: number | null;
+  readonly state: string;
+  readonly bad: boolean;
+  readonly title: string;
+}
+
+/** A venue of which several markets count says the worst of them; the title tells each. */
+function venueFeed(venue: string, feeds: readonly Feed[]): { text: string; classes: string; title: string } {
+  const worst = feeds.reduce(worse);
+  return {
+    text: `${venue} ${worst.ageMs === null ? "–" : age(worst.ageMs)}${worst.state}`,
+    classes: worst.bad ? "feed bad" : "feed",
+    title: feeds.map((item) => item.title).join("\n\n"),
+  };
+}
+
+function feed(member: Member, gridMs: number, sinceGridMs: number): Feed {
   const ages = Object.entries(member.stream_age_ms).flatMap(([stream, ms]) => (ms === null ? [] : [[stream, ms + sinceGridMs] as const]));
   const youngest = ages.length === 0 ? null : Math.min(...ages.map(([, ms]) => ms));
   const bad = member.state !== "live" || member.interrupted_streams.length > 0 || youngest === null || youngest > OLD_MS;
@@ -64,9 +91,5 @@ function feed(member: Member, gridMs: number, sinceGridMs: number): { text: stri
     `mark price ${member.mark_price_kind.replaceAll("-", " ")}`,
     `coverage ${wholePercent(member.coverage_share)}`,
   ];
-  return {
-    text: `${member.venue} ${youngest === null ? "–" : age(youngest)}${state}`,
-    classes: bad ? "feed bad" : "feed",
-    title: lines.join("\n"),
-  };
+  return { ageMs: youngest, state, bad, title: lines.join("\n") };
 }
