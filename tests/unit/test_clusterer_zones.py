@@ -11,7 +11,7 @@ from scipy.signal import find_peaks
 
 from liqheat_clusterer.core.decoded_grid import decode_grid
 from liqheat_clusterer.core.parameters import Parameters
-from liqheat_clusterer.core.zones import ZoneSearch, _prominent_peaks, find_zones, gaussian, smoothing_bins
+from liqheat_clusterer.core.zones import Side, ZoneSearch, _prominent_peaks, find_zones, gaussian, smoothing_bins
 from synthetic_grids import FIRST_BIN, START_MS, Hump, MapBuilder, build_grid, encode_grid
 
 PARAMETERS = Parameters()
@@ -99,6 +99,16 @@ def test_zones_beyond_reach_are_left_alone():
             longs[centre - 10_450 + step] = 1_000_000 - 200_000 * abs(step)
     (zone,) = find_zones(10_450, longs, [0] * 600, 11_000, 2.0, PARAMETERS)["long"]
     assert zone.peak_bin == near
+
+
+@pytest.mark.parametrize("side", ["long", "short"])
+def test_a_slope_that_goes_on_beyond_reach_is_no_zone_where_it_is_cut(side: Side):
+    """Far away a map rises towards positions of little leverage; only those within reach are looked at."""
+    mark_bin, length = 11_000, 1_000
+    rising = [20_000 * step for step in range(length)]
+    longs, shorts = (rising[::-1], [0] * length) if side == "long" else ([0] * length, rising)
+    first_bin = mark_bin - length if side == "long" else mark_bin + 1
+    assert find_zones(first_bin, longs, shorts, mark_bin, 2.0, PARAMETERS)[side] == []
 
 
 def test_flat_summits_and_empty_maps():

@@ -96,14 +96,14 @@ test("of several venues the least heard stands in the footer, and each has its l
     { venue: "old", symbol: "BTC/USDT:USDT" },
   ];
   const summary = heardSummary(told, T0);
-  assert.equal(plain(summary?.text ?? ""), "liquidations heard 97.0 % of 24 h");
+  assert.equal(plain(summary?.text ?? ""), "heard 97.0 % of 24 h");
   assert.deepEqual(plain(summary?.title ?? "").split("\n").slice(1), [
     "bybit BTC/USDT:USDT: liquidations heard 100 % of 24 h",
     "binance BTC/USDT:USDT: liquidations heard 97.0 % of 24 h; throttled to the largest per second",
     "hyperliquid BTC/USDC:USDC: no public feed of liquidations",
   ]);
   assert.equal(heardSummary(told.slice(3), T0), null);
-  assert.equal(heardSummary(told.slice(2), T0)?.text, "no liquidations are published");
+  assert.equal(heardSummary(told.slice(2), T0)?.text, "no liquidation feed");
 });
 
 const member = (change: Partial<Member> = {}): Member => ({

@@ -105,25 +105,27 @@ def find_zones(
     (119, 122, 125, 190.0)
     """
     mark, reach = mark_bin - first_bin, parameters.reach_bins
-    begin = max(mark - reach, 0)
+    # What lies beyond the reach is no zone, but without it a slope that is cut there would end in a hump.
+    seen = reach + _background_window(width_bins, parameters)
+    begin = max(mark - seen, 0)
     longs = long_usd[begin : max(mark, 0)]
     skipped = min(max(mark + 1, 0), len(short_usd))
-    shorts = short_usd[skipped : max(mark + 1 + reach, 0)]
+    shorts = short_usd[skipped : max(mark + 1 + seen, 0)]
+    below, above = (mark_bin - reach, mark_bin - 1), (mark_bin + 1, mark_bin + reach)
     return {
-        "long": _zones_of_side(longs, first_bin + begin, mark_bin - 1, None, width_bins, parameters),
-        "short": _zones_of_side(shorts, first_bin + skipped, None, mark_bin + 1, width_bins, parameters),
+        "long": _zones_of_side(longs, first_bin + begin, below, width_bins, parameters),
+        "short": _zones_of_side(shorts, first_bin + skipped, above, width_bins, parameters),
     }
 
 
 def _zones_of_side(
     masses: list[int],
     first_bin: int,
-    highest_bin: int | None,
-    lowest_bin: int | None,
+    bounds: tuple[int, int],
     width_bins: float,
     parameters: Parameters,
 ) -> list[Zone]:
-    """Zones of one side; none reaches over the bin beside the mark, though the smoothing does."""
+    """Zones of one side between two bins, included; none reaches beyond, though the smoothing does."""
     if not any(masses):
         return []
     weights = gaussian(width_bins)
@@ -132,8 +134,7 @@ def _zones_of_side(
     padded[padding:-padding] = np.frombuffer(array("d", masses))
     smoothed = convolve_rows(padded, weights)
     shift = first_bin - padding
-    least = 0 if lowest_bin is None else max(lowest_bin - shift, 0)
-    most = len(padded) - 1 if highest_bin is None else min(highest_bin - shift, len(padded) - 1)
+    least, most = max(bounds[0] - shift, 0), min(bounds[1] - shift, len(padded) - 1)
     excess = standing_out(smoothed, width_bins, parameters)
     peaks = _prominent_peaks(excess, _median_absolute_deviation(excess), least, most, parameters)
     if not peaks:
@@ -154,8 +155,14 @@ def standing_out(smoothed: NDArray[Real], width_bins: float, parameters: Paramet
     A map rests on mass that is spread wide, above all where the past is not known and a prior stands in. Zones are what
     rises out of that. A lone hump narrower than the window keeps all of its height, a plateau or a slope keeps nothing.
     """
-    window = 2 * max(parameters.background_minimum_bins, round(parameters.background_widths * width_bins)) // 2 + 1
+    window = _background_window(width_bins, parameters)
     return smoothed - running_maximum(running_minimum(smoothed, window), window)
+
+
+def _background_window(width_bins: float, parameters: Parameters) -> int:
+    """Bins beyond which a hump is background: an odd number."""
+    widths = max(parameters.background_minimum_bins, round(parameters.background_widths * width_bins))
+    return 2 * (widths // 2) + 1
 
 
 @lru_cache(maxsize=256)

@@ -46,7 +46,8 @@ export function heardSummary(members: readonly HeardMember[], nowMs: number): { 
   const least = feeds.reduce<LiquidationFeed | null>((low, feed) => (low === null || rank(feed) < rank(low) ? feed : low), null);
   const lines = told.map(({ name, feed }) => `${name}: ${heardWords(feed, nowMs)}`);
   return {
-    text: least === null ? "no liquidations are published" : `liquidations ${heard(least, nowMs)}`,
+    // One of several figures in a line: the title says of what it is.
+    text: least === null ? "no liquidation feed" : heard(least, nowMs).replace(" since connected", "").replace("of the ", "of "),
     title: ["How much of the time the venues' liquidations were listened to; the least of them is shown.", ...lines].join("\n"),
   };
 }
