@@ -20,6 +20,7 @@ from liqheat_estimator.core.open_interest_flow import apply_open_interest, put_m
 from liqheat_estimator.core.parameters import LONG, SHORT, WINDOW_BINS, EstimatorParameters
 from liqheat_estimator.core.position_map import OpeningPrices, PositionMap
 from liqheat_estimator.core.sweep import move_mark
+from liqheat_estimator.core.unconfirmed_positions import release_unconfirmed
 
 PARAMETERS = EstimatorParameters()
 LAYERS = Layers.from_parameters(PARAMETERS)
@@ -62,11 +63,14 @@ class Market:
             self.check_rounding()
         elif kind == "wait":
             self.now_ms += int(amount * 3_600_000)
+            standing = self.state.standing_of_both()
+            release_unconfirmed(self.state, self.now_ms, PARAMETERS)
+            assert self.state.standing_of_both() == pytest.approx(standing, rel=1e-9)
         else:
             account, quantity = f"0x{int(amount * 100) % 3}", round(300 * amount)
             away = -amount if kind == "long" else amount
             side = LONG if kind == "long" else SHORT
-            put_measured(self.state, account, side, quantity, self.price * (1 + away))
+            put_measured(self.state, account, side, quantity, self.price * (1 + away), self.now_ms)
 
     def check_rounding(self) -> None:
         """The hourly rounding moves next to nothing, and what it moves is booked as closed."""
@@ -110,7 +114,7 @@ class Market:
             for layer in np.flatnonzero(positions.tail_mass[side]):
                 place = positions.tail_moment[side, layer] / positions.tail_mass[side, layer] - positions.first_bin
                 assert (place + 0.5 < moved + 1) if side == LONG else (place + 0.5 > moved)
-        for side, _, place in state.measured.accounts.values():
+        for side, _, place, _ in state.measured.accounts.values():
             if place is not None:
                 assert (place < state.swept_low) if side == LONG else (place > state.swept_high)
 

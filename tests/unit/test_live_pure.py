@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from liqheat_ingest.instruments import InstrumentSpec
+from liqheat_ingest.log_position import LogTail
 from liqheat_ingest.readings import Fact, Market, Trade
 from liqheat_ingest.sources.live.accounts import AccountTable
 from liqheat_ingest.sources.live.backoff import Backoff
@@ -308,6 +310,31 @@ def test_a_position_that_is_gone_is_told_once_as_zero():
     assert [f.fields["quantity_base"] for f in table.told(account, [], T0)] == [0.0]
     assert table.told(account, [], T0) == []
     assert table.positions() == 0
+
+
+def test_a_position_that_stands_is_confirmed_every_ten_minutes_and_found_again_after_a_restart():
+    account, table = "0x" + "a" * 40, AccountTable(10, 3_600_000)
+    table.traded(account, 100.0, T0)
+    told = [
+        minute
+        for minute in range(25)
+        if table.told(account, [position(BTC, 2.0)], T0 + minute * 60_000)  # asked once a minute
+    ]
+    assert told == [0, 10, 20]
+
+    tail, again = LogTail(), AccountTable(2, 3_600_000)
+    for name, quantity in (("b" * 40, 3.0), ("a" * 40, 2.0), ("b" * 40, 0.0), ("c" * 40, 1.0)):
+        fields = position(BTC, quantity).fields | {"account": "0x" + name, "leverage": None, "margin_mode": "cross"}
+        event = {"type": "on-chain-position", "ingest_epoch": 1, **BTC._asdict(), **fields, "liquidation_price": 5.0}
+        tail.note(orjson.dumps(event | {"event_time_ms": T0}))
+    assert [name[:3] for _, name in tail.positions] == ["0xa", "0xc"], "the closed one is left out"
+    again.traded("0x" + "d" * 40, 1e6, T0)
+    for (market, name), fields in tail.positions.items():
+        again.resume(name, market, fields, T0)
+    assert len(again) == 2, "the table is bounded"
+    assert again.due(T0 + 60_000, 60_000, 9)[0] == account, "before those that trade more"
+    [fact] = again.told(account, [], T0 + 60_000)
+    assert (fact.fields["quantity_base"], fact.fields["account"], fact.market) == (0.0, account, BTC)
 
 
 @given(st.lists(st.tuples(st.integers(0, 200), st.floats(1, 1e6)), max_size=300))

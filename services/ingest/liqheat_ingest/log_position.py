@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from liqheat_ingest.readings import Market
 from liqheat_ingest.settings import IngestSettings
+from liqheat_shared.contracts.market_events import MarketEvent, OnChainPosition
 from liqheat_shared.contracts.topics import MARKET_EVENTS
 from liqheat_shared.kafka.connection import client_options
 from liqheat_shared.kafka.topic_admin import partition_count
@@ -24,6 +25,9 @@ TAIL_MESSAGES = 5_000
 TAIL_TIMEOUT_S = 10.0
 #: What says that a market was known at a time. A heartbeat does not: nothing may have come for long.
 _TELLING = frozenset({"trades", "ticker", "candle"})
+_POSITION_FIELDS = tuple(
+    name for name in OnChainPosition.model_fields if name not in {"type", *MarketEvent.model_fields}
+)
 
 
 #: Ids of a market's last trades that are kept, to tell repeats.
@@ -52,6 +56,8 @@ class LogTail:
         By market, what came last where the venue has ids.
     epochs : dict
         By market, the greatest ingest epoch.
+    positions : dict
+        By market and account, the fields of the last position told of it; closed ones are left out.
     unfinished : set
         Markets whose backfill was begun and not finished: whoever did it died in the middle.
     """
@@ -60,6 +66,7 @@ class LogTail:
     known_until_ms: dict[Market, int] = field(default_factory=dict)
     last_trades: dict[Market, LastTrades] = field(default_factory=dict)
     epochs: dict[Market, int] = field(default_factory=dict)
+    positions: dict[tuple[Market, str], dict[str, Any]] = field(default_factory=dict)
     unfinished: set[Market] = field(default_factory=set)
 
     def usurper(self, markets: Iterable[Market], epoch: int) -> int | None:
@@ -84,6 +91,8 @@ class LogTail:
                 self.unfinished.add(market)
             elif event["type"] == "backfill-finished":
                 self.unfinished.discard(market)
+            elif event["type"] == "on-chain-position":
+                self._note_position(market, event)
             if event["type"] in _TELLING:
                 event_ms = int(event["event_time_ms"])
                 self.known_until_ms[market] = max(self.known_until_ms.get(market, 0), event_ms)
@@ -93,6 +102,13 @@ class LogTail:
                     last.last_ms = max(last.last_ms, event_ms)
         except (ValueError, KeyError, TypeError):
             return
+
+    def _note_position(self, market: Market, event: dict[str, Any]) -> None:
+        fields = {name: event[name] for name in _POSITION_FIELDS}
+        if fields["quantity_base"] > 0:
+            self.positions[market, fields["account"]] = fields
+        else:
+            self.positions.pop((market, fields["account"]), None)
 
 
 async def last_ingest_epoch(settings: IngestSettings) -> int:

@@ -111,7 +111,10 @@ class BookDepth(MarketEvent):
 
 
 class OnChainPosition(MarketEvent):
-    """A position read from a public chain: exact, not estimated. ``quantity_base`` 0 means it was closed."""
+    """A position read from a public chain: exact, not estimated. ``quantity_base`` 0 means it was closed.
+
+    One that stands is told again every ten minutes; one that was not told for an hour is exact no longer.
+    """
 
     type: Literal["on-chain-position"] = "on-chain-position"
     account: str = Field(min_length=1, max_length=100)

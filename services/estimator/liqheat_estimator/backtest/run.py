@@ -135,8 +135,8 @@ class Backtest:
         apply_open_interest(market, metric.open_interest_base, metric.time_ms, self.layers, parameters)
 
     def _place(self, position: PositionRow) -> None:
-        side = side_of(position.side)
-        put_measured(self.market, position.account, side, position.quantity_base, position.liquidation_price)
+        time_ms, account, side, quantity_base, liquidation_price = position
+        put_measured(self.market, account, side_of(side), quantity_base, liquidation_price, time_ms)
 
     def _end(self, span: Span) -> None:
         """The hour's liquidations become known; the next event then ends the hour."""

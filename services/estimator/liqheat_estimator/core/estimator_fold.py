@@ -23,6 +23,7 @@ from liqheat_estimator.core.price_bar import PriceBar
 from liqheat_estimator.core.rejection import judge, price_range
 from liqheat_estimator.core.stored.coin import dump_state, load_state
 from liqheat_estimator.core.stored.migration import migrate_from_1, migrate_from_2
+from liqheat_estimator.core.unconfirmed_positions import release_unconfirmed
 from liqheat_shared.contracts.dead_letters import Reason
 from liqheat_shared.contracts.market_events import (
     BackfillBracket,
@@ -140,6 +141,7 @@ class EstimatorFold(Fold[CoinState, Event]):
         self._advance_cursor(state, market, event)
         if not isinstance(event, Control):  # an operator's order does not tell that ingest lives
             market.hearing.advance(event.receive_time_ms)
+            release_unconfirmed(market, event.receive_time_ms, self.parameters)
         if relisted:
             market.restart_cold()
             state.restart_cold()

@@ -201,7 +201,8 @@ def apply_liquidation(state: CoinState, market: MarketState, event: Liquidation)
 
 def apply_position(market: MarketState, position: OnChainPosition) -> None:
     """A position read from a chain takes the place of as much of the estimate."""
-    put_measured(market, position.account, side_of(position.side), position.quantity_base, position.liquidation_price)
+    side, quantity_base = side_of(position.side), position.quantity_base
+    put_measured(market, position.account, side, quantity_base, position.liquidation_price, position.receive_time_ms)
 
 
 def apply_instrument(market: MarketState, instrument: Instrument) -> None:

@@ -14,11 +14,20 @@ MAX_ACCOUNTS = 5_000
 
 
 class MeasuredPosition(NamedTuple):
-    """One account's position. ``liquidation_at`` is a log price in bins; None: no price within reach liquidates it."""
+    """One account's position.
+
+    Attributes
+    ----------
+    liquidation_at : float or None
+        Log price in bins; None: no price within reach liquidates it.
+    confirmed_ms : int
+        Receive time of the event that told of it last.
+    """
 
     side: int
     quantity_base: float
     liquidation_at: float | None
+    confirmed_ms: int
 
 
 class MeasuredPositions:
@@ -51,13 +60,27 @@ class MeasuredPositions:
         self.quantity_base[position.side] += position.quantity_base
         return dropped
 
+    def release(self, before_ms: int) -> list[MeasuredPosition]:
+        """Forget those that were confirmed last before a time, and return them.
+
+        They are in the order of their confirmations, so only the first has to be looked at.
+        """
+        released: list[MeasuredPosition] = []
+        while self.accounts:
+            account, position = next(iter(self.accounts.items()))
+            if position.confirmed_ms >= before_ms:
+                break
+            self.take(account)
+            released.append(position)
+        return released
+
     def consume(self, side: int, low: float, high: float) -> tuple[float, float]:
         """Forget the positions of a side that are liquidated between two log prices: (coin, USD where they stood)."""
         if not self.counts[side]:
             return 0.0, 0.0
         reached = [
             account
-            for account, (held, _, place) in self.accounts.items()
+            for account, (held, _, place, _) in self.accounts.items()
             if held == side and place is not None and low <= place <= high
         ]
         base = usd = 0.0
@@ -71,14 +94,14 @@ class MeasuredPositions:
 
     def add_to(self, density: Floats, first_bin: int) -> None:
         """Add the positions to a density of shape (2, WINDOW_BINS) in place."""
-        for side, quantity_base, place in self.accounts.values():
+        for side, quantity_base, place, _ in self.accounts.values():
             if place is not None and 0 <= math.floor(place) - first_bin < WINDOW_BINS:
                 density[side, math.floor(place) - first_bin] += quantity_base
 
     def at(self, side: int, bin_index: int) -> float:
         """Quantity of a side in one bin."""
         total = 0.0
-        for held, quantity_base, place in self.accounts.values():
+        for held, quantity_base, place, _ in self.accounts.values():
             if held == side and place is not None and math.floor(place) == bin_index:
                 total += quantity_base
         return total

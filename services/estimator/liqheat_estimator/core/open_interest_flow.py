@@ -61,9 +61,20 @@ def apply_open_interest(
 
 
 def put_measured(
-    market: MarketState, account: str, side: int, quantity_base: float, liquidation_price: float | None
+    market: MarketState,
+    account: str,
+    side: int,
+    quantity_base: float,
+    liquidation_price: float | None,
+    time_ms: int,
 ) -> None:
-    """Replace what is known about an account's position; the estimate gives way to what is measured."""
+    """Replace what is known about an account's position; the estimate gives way to what is measured.
+
+    Parameters
+    ----------
+    time_ms : int
+        Receive time of the event that tells it.
+    """
     ledger = market.ledger
     old = market.measured.take(account)
     if old is not None:
@@ -71,7 +82,7 @@ def put_measured(
     if quantity_base > 0:
         place = None if liquidation_price is None else log_bins(liquidation_price)
         place = reachable(side, place, None if market.map is None else market.mark_at)
-        dropped = market.measured.put(account, MeasuredPosition(side, quantity_base, place))
+        dropped = market.measured.put(account, MeasuredPosition(side, quantity_base, place, time_ms))
         ledger.deposited_base[side] += quantity_base
         if dropped is not None:
             ledger.closed_base[dropped.side] += dropped.quantity_base

@@ -37,6 +37,8 @@ class EstimatorParameters:
         Fraction by which maintenance requirements are supposed to rise in the stressed map; 0: none is published.
     mark_stale_after_ms : int
         A reported mark older than this is replaced by an estimate from trades.
+    measured_stale_after_ms : int
+        A measured position that was not confirmed for so long becomes an estimate. Ingest confirms every 10 minutes.
     """
 
     cadence_ms: int = 1_000
@@ -52,6 +54,7 @@ class EstimatorParameters:
     default_max_leverage: float = 125.0
     maintenance_stress: float = 0.0
     mark_stale_after_ms: int = 3_000
+    measured_stale_after_ms: int = HOUR_MS
     model_version: str = "layered-flow-2"
 
     @property

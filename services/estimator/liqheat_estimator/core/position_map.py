@@ -256,6 +256,14 @@ class PositionMap:
         self.seed_share = (self.seed_share * self.total + amounts) / np.maximum(grown, 1e-300)
         self.total = grown
 
+    def put(self, side: int, layer: int, bin_index: int, quantity_base: float) -> None:
+        """Add positions that are liquidated in one absolute bin, with a history behind them."""
+        amount = quantity_base / float(self.scale[side, layer])
+        self._add(side, layer, bin_index - self.first_bin, np.array([amount]))
+        grown = float(self.total[side, layer]) + quantity_base
+        self.seed_share[side, layer] *= self.total[side, layer] / grown
+        self.total[side, layer] = grown
+
     def _add(self, side: int, layer: int, first: int, parts: Floats) -> None:
         """Add unscaled mass from window column ``first`` on; what lies outside goes to the tail."""
         start, end = max(first, 0), min(first + len(parts), WINDOW_BINS)

@@ -119,9 +119,9 @@ def _load_hearing(header: Header) -> LiquidationHearing:
 
 def _load_measured(header: Header) -> MeasuredPositions:
     measured = MeasuredPositions()
-    for account, side, quantity_base, place in header["measured"]:
-        measured.accounts[account] = MeasuredPosition(side, quantity_base, place)
-        measured.counts[side] += 1
+    for account, *position in header["measured"]:
+        measured.accounts[account] = MeasuredPosition(*position)
+        measured.counts[measured.accounts[account].side] += 1
     measured.quantity_base = header["measured_base"]
     return measured
 

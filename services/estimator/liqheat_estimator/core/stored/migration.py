@@ -1,7 +1,7 @@
 """States of earlier versions become states of this version: no position is lost and none is invented.
 
-Version 2 knew nothing of throttled feeds, nor when feeds were heard: what is new starts as in a new state,
-everything else stays.
+Version 2 knew nothing of throttled feeds, nor when feeds were heard and positions confirmed: what is new
+starts as in a new state (positions are confirmed by the market's last event), everything else stays.
 
 Version 1 had 12 leverage classes, whole bins instead of log prices, no learning and no record. Its layout: 4 bytes
 length of the header, the header as JSON, then the rows of the large arrays one after the other.
@@ -46,6 +46,7 @@ def _completed(old: Header) -> Header:
     header = fresh | old
     for part in ("learning", "ledger"):
         header[part] = fresh[part] | old[part]
+    header["measured"] = [[*position, old["last_event_ms"]] for position in old["measured"]]
     return header
 
 
@@ -101,7 +102,7 @@ def _market_header(old: Header) -> Header:
         header["swept_low"] = min(float(old["swept_low_bin"]), header["mark_at"])
         header["swept_high"] = max(float(old["swept_high_bin"] + 1), header["mark_at"])
     header["measured"] = [
-        [account, side, quantity_base, None if place is None else place + 0.5]
+        [account, side, quantity_base, None if place is None else place + 0.5, old["last_event_ms"]]
         for account, side, quantity_base, place in old["measured"]
     ]
     return header

@@ -1,19 +1,27 @@
 """Accounts seen in Hyperliquid's trades, ranked by what they trade: whose positions are worth asking for. Pure.
 
 The table is bounded and forgets: amounts lose half their weight in ``half_life_ms``. Whoever holds a position we have
-published is kept until that position is closed, or the map would keep it for ever.
+published is kept until that position is closed. A position that stands unchanged is told again every
+``CONFIRM_EVERY_MS``: the map takes one that is not told for an hour for an estimate.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from liqheat_ingest.raw import RawMessage
 from liqheat_ingest.readings import Fact, Market
 
+#: A position is told again after this long, so that whoever reads the log knows that somebody still looks at it.
+CONFIRM_EVERY_MS = 10 * 60_000
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
+
+
+class _Told(NamedTuple):
+    fields: dict[str, Any]
+    at_ms: int
 
 
 @dataclass(slots=True)
@@ -21,8 +29,8 @@ class _Account:
     traded_usd: float
     at_ms: int
     asked_ms: int = 0
-    #: Markets in which a position was published, with its side.
-    open: dict[Market, dict[str, Any]] = field(default_factory=dict)
+    #: Markets in which a position was published, with its fields and when.
+    open: dict[Market, _Told] = field(default_factory=dict)
 
 
 class AccountTable:
@@ -81,6 +89,15 @@ class AccountTable:
             if len(self._accounts) > self._most + max(1, self._most // 4):
                 self._shrink(now_ms)
 
+    def resume(self, account: str, market: Market, fields: dict[str, Any], now_ms: int) -> None:
+        """An earlier owner published this position: its account is asked for before those that never had one."""
+        known = self._accounts.get(account)
+        if known is None:
+            if len(self._accounts) >= self._most or not _ADDRESS.fullmatch(account):
+                return
+            known = self._accounts[account] = _Account(0.0, now_ms)
+        known.open[market] = _Told(fields, 0)
+
     def due(self, now_ms: int, every_ms: int, count: int) -> list[str]:
         """Accounts to ask for next, by weight; each again after ``every_ms``, those with open positions first."""
         waiting = [
@@ -110,16 +127,17 @@ class AccountTable:
             return []
         now = {fact.market: fact for fact in positions if fact.fields["quantity_base"] > 0}
         found = []
-        for market, fields in list(known.open.items()):
+        for market, before in list(known.open.items()):
             replaced = now.get(market)
-            if replaced is None or replaced.fields["side"] != fields["side"]:
-                closed = fields | {"quantity_base": 0.0}
+            if replaced is None or replaced.fields["side"] != before.fields["side"]:
+                closed = before.fields | {"quantity_base": 0.0}
                 found.append(Fact(now_ms, market, now_ms, "on-chain-position", closed, None))
                 del known.open[market]
         for market, fact in now.items():
-            if known.open.get(market) != fact.fields:
+            told = known.open.get(market)
+            if told is None or told.fields != fact.fields or now_ms - told.at_ms >= CONFIRM_EVERY_MS:
                 found.append(fact)
-            known.open[market] = fact.fields
+                known.open[market] = _Told(fact.fields, now_ms)
         return found
 
     def orphans(self, now_ms: int) -> list[Fact]:
@@ -143,4 +161,4 @@ class AccountTable:
         )
         self._accounts = dict(ranked[: self._most])
         for _, entry in ranked[self._most :]:
-            self._orphans += entry.open.items()
+            self._orphans += [(market, told.fields) for market, told in entry.open.items()]

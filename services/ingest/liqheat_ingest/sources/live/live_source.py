@@ -81,6 +81,9 @@ class LiveSource:
             for venue, run in self.runs.items()
             if venue == "hyperliquid" and options.accounts
         }
+        for (market, account), fields in tail.positions.items():
+            if market.venue in self.accounts:
+                self.accounts[market.venue].table.resume(account, market, fields, now_ms())
         self._coins: list[str] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self.failures: dict[str, str] = {}
