@@ -163,7 +163,13 @@ def test_scores_agree_with_an_oracle() -> None:
     gain = found["methods"]["expected"]["gain_over_baseline"]
     assert gain["value"] == pytest.approx(full - base, abs=1e-6)
     assert gain["low"] <= gain["value"] <= gain["high"]
-    assert len(found["calibration"]["deciles"]) == 10
+    deciles = found["calibration"]["deciles"]
+    assert len(deciles) == 10
+    assert all(each["low"] <= each["observed_over_expected"] <= each["high"] for each in deciles)
+    judged_usd = hours.observed_usd[judged]
+    assert sum(each["observed_usd"] for each in deciles) == pytest.approx(judged_usd.sum())
+    largest = max(each["largest_share"] * each["observed_usd"] for each in deciles)
+    assert largest == pytest.approx(judged_usd.max())
 
 
 # ---- files and the command

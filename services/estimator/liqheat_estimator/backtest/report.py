@@ -77,7 +77,6 @@ def _scores(scores: dict[str, Any]) -> list[str]:
         ]
         lines.append(f"| {name} | " + " | ".join(_interval(cell) for cell in cells) + " |")
     calibration = scores["calibration"]
-    deciles = " ".join(f"{each['observed_over_expected']:.2f}" for each in calibration["deciles"])
     ranks = ", ".join(f"{value:.2f}" for value in scores["rank_correlation_by_range_tercile"])
     return [
         *lines,
@@ -88,8 +87,16 @@ def _scores(scores: dict[str, Any]) -> list[str]:
         ),
         "",
         (
-            f"Observed / expected: {calibration['observed_over_expected']:.2f} in total; by forecast, tenth by "
-            f"tenth: {deciles}. Rank correlation within thirds of the hours by range: {ranks}."
+            f"Observed / expected: {calibration['observed_over_expected']:.2f} in total. "
+            f"Rank correlation within thirds of the hours by range: {ranks}."
+        ),
+        "",
+        "| tenth by forecast | expected, USD | observed / expected | largest hour and side, of the observed |",
+        "| --- | --- | --- | --- |",
+        *(
+            f"| {number} | {each['expected_usd']:,.0f} | {each['observed_over_expected']:.2f} "
+            f"[{each['low']:.2f}, {each['high']:.2f}] | {each['largest_share']:.0%} |"
+            for number, each in enumerate(calibration["deciles"], start=1)
         ),
         "",
     ]
@@ -155,6 +162,8 @@ def _calibration(plt: Any, scores: dict[str, Any]) -> Any:
     expected = [each["expected_usd"] / records for each in deciles]
     observed = [each["observed_usd"] / records for each in deciles]
     axes.plot([min(expected), max(expected)], [min(expected), max(expected)], color=_GREY, linewidth=0.8)
+    bounds = [[each[name] * usd for each, usd in zip(deciles, expected, strict=True)] for name in ("low", "high")]
+    axes.vlines(expected, *bounds, color=_LONG, linewidth=1.5)
     axes.plot(expected, observed, marker="o", color=_SHORT)
     axes.set_xscale("log")
     axes.set_yscale("log")

@@ -154,7 +154,7 @@ def score(hours: Hours, scored_from_ms: int) -> dict[str, Any]:
     for name in ("expected", "median"):
         placebo = errors["baseline", "mirrored-map"] - errors["baseline", name]
         result["methods"][name]["gain_over_mirrored_map"] = _gain(placebo, days, spread)
-    result["calibration"] = _calibration(hours.expected_usd[judged], hours.observed_usd[judged])
+    result["calibration"] = _calibration(hours.expected_usd[judged], hours.observed_usd[judged], days)
     result["rank_correlation_by_range_tercile"] = _ranks(hours, judged)
     return result
 
@@ -174,17 +174,34 @@ def _gain(saved: Floats, days: Floats, spread: float) -> dict[str, float]:
     return {"value": float(saved.sum()) / spread, "low": float(low), "high": float(high)}
 
 
-def _calibration(expected: Floats, observed: Floats) -> dict[str, Any]:
+def _calibration(expected: Floats, observed: Floats, days: Floats) -> dict[str, Any]:
+    """Observed over expected, in all and by tenth of the forecasts' size.
+
+    The sum of a tenth of small forecasts can be one large liquidation where none was expected: the interval over days
+    drawn again, and the largest single hour and side, tell.
+    """
     order = np.argsort(np.argsort(expected, kind="stable"), kind="stable") * 10 // len(expected)
-    deciles = [
-        {
-            "expected_usd": float(expected[order == place].sum()),
-            "observed_usd": float(observed[order == place].sum()),
-        }
-        for place in range(10)
-    ]
-    for each in deciles:
-        each["observed_over_expected"] = each["observed_usd"] / max(each["expected_usd"], 1.0)
+    names, places = np.unique(days, return_inverse=True)
+    drawn = np.random.default_rng(0).integers(0, len(names), (RESAMPLES, len(names)))
+    deciles = []
+    for place in range(10):
+        inside = order == place
+        sums = [
+            np.bincount(places[inside], weights=each[inside], minlength=len(names)) for each in (observed, expected)
+        ]
+        observed_sums, expected_sums = (each[drawn].sum(axis=1) for each in sums)
+        low, high = np.quantile(observed_sums / np.maximum(expected_sums, 1.0), (0.025, 0.975))
+        total = float(observed[inside].sum())
+        deciles.append(
+            {
+                "expected_usd": float(expected[inside].sum()),
+                "observed_usd": total,
+                "observed_over_expected": total / max(float(expected[inside].sum()), 1.0),
+                "low": float(low),
+                "high": float(high),
+                "largest_share": float(observed[inside].max(initial=0.0)) / max(total, 1.0),
+            }
+        )
     return {"observed_over_expected": float(observed.sum() / max(expected.sum(), 1.0)), "deciles": deciles}
 
 
