@@ -69,6 +69,26 @@ def run(setting: Setting, warm_days: float = WARM_DAYS, every_hours: int = LOOK_
     return looks
 
 
+class ThrottledShare(NamedTuple):
+    """What a throttled feed showed of the liquidated USD, what the fold believes, and the map's mass over true."""
+
+    true: float
+    estimated: float | None
+    mass: float
+
+
+def run_throttled(setting: Setting) -> ThrottledShare:
+    """The end of a story about a throttled venue."""
+    story, fold = MarketStory(setting), new_fold()
+    state = fold.new(setting.coin.coin)
+    for event in story.events():
+        fold.fold(state, event)
+    venue = story.venues[0]
+    market = next(each for each in state.markets.values() if each.venue == venue.venue)
+    true = sum(venue.shown_usd) / sum(venue.liquidated_usd)
+    return ThrottledShare(true, market.liquidation_minutes.share(), score(maps_of(story, market)).mass)
+
+
 def row(name: str, looks: Iterable[Look]) -> dict[str, float | str]:
     """Means over looks, the worst of the main figures, and the mass ratio's mean and extremes."""
     looks = list(looks)

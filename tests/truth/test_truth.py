@@ -11,8 +11,9 @@ import pytest
 from estimator_market import COIN, MarketWriter, feed, instrument_fields
 from liqheat_estimator.core.coin_state import CoinState
 from liqheat_ingest.market_simulation.price_path import PricePath
+from truth.crash import run_crash
 from truth.market_story import Setting
-from truth.runs import new_fold, row, run
+from truth.runs import new_fold, row, run, run_throttled
 from truth.scores import beside
 
 DAY_CANDLES = 288
@@ -41,6 +42,32 @@ def test_a_throttled_feed_with_holes_costs_little() -> None:
     assert float(figures["mirrored_5"]) < float(figures["both_5"]) - 0.4
     assert float(figures["least_mass"]) > 1 / 1.5
     assert float(figures["most_mass"]) < 1.5
+
+
+@pytest.mark.slow
+def test_the_share_that_a_throttled_feed_shows_is_learned_from_the_coins_complete_feed() -> None:
+    """The companion has half of the venue's size and traders of its own; only the price is common."""
+    setting = replace(SMALL, feed="throttled", companion_share=0.5, live_days=4.0)
+    share = run_throttled(setting)
+    print(share)
+
+    assert share.true < 0.85, "the market is too quiet to say anything"
+    assert share.estimated == pytest.approx(share.true, rel=0.15)
+    assert 1 / 1.5 < share.mass < 1.5
+
+
+@pytest.mark.slow
+def test_deleveraging_is_suspected_in_the_crash_that_has_it_and_in_no_other() -> None:
+    plain, hit = (run_crash(2, absorbed, 0.15, positions=5_000) for absorbed in (None, 0.0005))
+    print(plain, hit)
+
+    assert not plain.suspected_before
+    assert plain.suspected_after_minutes is None
+    assert plain.open_interest_fall > 0.05, "a crash that liquidates nobody shows nothing"
+    assert hit.suspected_after_minutes is not None
+    assert hit.suspected_after_minutes < 10
+    assert hit.true_share > 0.05
+    assert hit.estimated_share == pytest.approx(hit.true_share, rel=0.5)
 
 
 def candles(days: int, seed: int) -> Iterator[tuple[float, float, float]]:

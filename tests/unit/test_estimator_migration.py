@@ -189,7 +189,8 @@ def as_version_2(body: bytes) -> bytes:
     end = 4 + int.from_bytes(raw[:4], "little")
     header = orjson.loads(raw[4:end])
     for market in header["markets"]:
-        del market["liquidation_minutes"], market["hearing"]
+        del market["liquidation_minutes"], market["hearing"], market["deleveraging"], market["liquidated_base"]
+        del market["ledger"]["deleveraged_base"]
         for name in ("hidden_usd", "last_hidden_usd"):
             del market["learning"][name]
     for record in header["accuracy"]["open"]:

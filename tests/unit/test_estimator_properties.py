@@ -32,6 +32,7 @@ STEP = st.one_of(
     st.tuples(st.just("interest"), st.floats(0.0, 3.0)),
     st.tuples(st.just("trade"), st.floats(-0.01, 0.01)),
     st.tuples(st.just("wait"), st.floats(0.0, 400.0)),
+    st.tuples(st.just("crash"), st.floats(-0.2, 0.2)),
     st.tuples(st.just("hour"), st.just(0.0)),
     st.tuples(st.just("long"), st.floats(0.0, 0.9)),
     st.tuples(st.just("short"), st.floats(0.0, 0.9)),
@@ -57,6 +58,8 @@ class Market:
         elif kind == "interest":
             apply_open_interest(self.state, 1_000.0 * amount, self.now_ms, LAYERS, PARAMETERS)
             self.check_sides(1_000.0 * amount)
+        elif kind == "crash":
+            self.crash(amount)
         elif kind == "trade":
             self.state.traded.add(bin_of(self.price * np.exp(amount)), 40.0)
         elif kind == "hour":
@@ -71,6 +74,28 @@ class Market:
             away = -amount if kind == "long" else amount
             side = LONG if kind == "long" else SHORT
             put_measured(self.state, account, side, quantity, self.price * (1 + away), self.now_ms)
+
+    def crash(self, amount: float) -> None:
+        """In five minutes the mark moves violently, little is liquidated, and a fifth of the open interest goes."""
+        state = self.state
+        before = state.open_interest_base
+        assert before is not None
+        self.now_ms += 3_600_000
+        apply_open_interest(
+            state, before, self.now_ms, LAYERS, PARAMETERS
+        )  # long after the last: the watch begins anew
+        self.now_ms += 300_000
+        start = self.price
+        self.price = float(np.clip(self.price * np.exp(amount), 1e-6, 1e9))
+        move_mark(state, self.price, PARAMETERS)
+        state.liquidated_base = before * 0.01
+        apply_open_interest(state, before * 0.8, self.now_ms, LAYERS, PARAMETERS)
+        self.check_sides(before * 0.8)
+        moved = abs(math.log(self.price / start))
+        if before > 0 and not math.isclose(moved, 0.03, abs_tol=1e-9):
+            assert (state.deleveraging.to_ms == self.now_ms) == (moved > 0.03)
+        if state.deleveraging.to_ms == self.now_ms:
+            assert state.deleveraging.side == (SHORT if self.price < start else LONG)
 
     def check_rounding(self) -> None:
         """The hourly rounding moves next to nothing, and what it moves is booked as closed."""
@@ -88,6 +113,7 @@ class Market:
         for side in (LONG, SHORT):
             explained = self.state.standing(side) + ledger.consumed_base[side] + ledger.closed_base[side]
             assert ledger.deposited_base[side] == pytest.approx(explained, rel=1e-9)
+            assert 0 <= ledger.deleveraged_base[side] <= ledger.closed_base[side] * (1 + 1e-9)
 
     def check_map(self) -> None:
         positions = self.state.map

@@ -6,7 +6,19 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from liqheat_shared.contracts.base import Contract, Finite, Output, Price, Scope, Share, Symbol, TimeMs, Usd, Venue
+from liqheat_shared.contracts.base import (
+    Contract,
+    Finite,
+    Output,
+    Price,
+    Scope,
+    Share,
+    Side,
+    Symbol,
+    TimeMs,
+    Usd,
+    Venue,
+)
 from liqheat_shared.contracts.market_events import LiquidationFeedKind
 
 #: Width of a bin in natural log of price: bin k covers prices from exp(k * 0.001) to exp((k + 1) * 0.001).
@@ -89,6 +101,18 @@ class LiquidationFeed(Contract):
     )
 
 
+class Deleveraging(Contract):
+    """Suspected auto-deleveraging: open interest fell far more than liquidations and volume explain, in a violent move.
+
+    No public feed says so; docs/model.md states the rule. Told for a day after ``suspected_to_ms``.
+    """
+
+    suspected_from_ms: TimeMs = Field(description="First open-interest report that looked like it; the venue's time.")
+    suspected_to_ms: TimeMs = Field(description="Last one.")
+    deleveraged_side: Side = Field(description="The winning side, of which the map lost its most profitable positions.")
+    deleveraged_usd: Usd = Field(description="What the map lost of it, at the mark.")
+
+
 class Member(Contract):
     """A market that the map rests on."""
 
@@ -101,6 +125,7 @@ class Member(Contract):
     coverage_share: Share = Field(description="Part of the open interest that has a history behind it.")
     interrupted_streams: list[str] = []
     liquidation_feed: LiquidationFeed | None = Field(default=None, description="null: nothing was told of one.")
+    deleveraging: Deleveraging | None = Field(default=None, description="null: none was suspected in the last day.")
     shown_liquidation_usd_share: Share | None = Field(
         default=None,
         description="Estimated part of the liquidated USD that the venue's liquidation feed publishes while it is "

@@ -155,5 +155,19 @@ def _member(market: MarketState, time_ms: int) -> dict[str, Any]:
         "coverage_share": market.coverage_share() if known else 0.0,
         "interrupted_streams": list(market.interrupted),
         "liquidation_feed": market.hearing.value(time_ms),
+        "deleveraging": _deleveraging(market, time_ms),
         "shown_liquidation_usd_share": market.liquidation_minutes.share(),
+    }
+
+
+def _deleveraging(market: MarketState, time_ms: int) -> dict[str, Any] | None:
+    """The last suspicion of auto-deleveraging, as long as it is told."""
+    watch = market.deleveraging
+    if not watch.is_told(time_ms):
+        return None
+    return {
+        "suspected_from_ms": watch.from_ms,
+        "suspected_to_ms": watch.to_ms,
+        "deleveraged_side": "long" if watch.side == LONG else "short",
+        "deleveraged_usd": watch.deleveraged_usd,
     }

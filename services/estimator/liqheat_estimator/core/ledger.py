@@ -18,6 +18,8 @@ class Ledger:
     deposited_base, consumed_base, closed_base : list of float
         In the coin. ``closed`` holds what owners closed, what gave way to measured positions, and what a restart of
         the market discarded.
+    deleveraged_base : list of float
+        The part of ``closed`` that is believed to have been auto-deleveraged.
     consumed_usd : list of float
         The consumed amounts at the prices of their bins.
     """
@@ -25,4 +27,5 @@ class Ledger:
     deposited_base: list[float] = field(default_factory=_zeros)
     consumed_base: list[float] = field(default_factory=_zeros)
     closed_base: list[float] = field(default_factory=_zeros)
+    deleveraged_base: list[float] = field(default_factory=_zeros)
     consumed_usd: list[float] = field(default_factory=_zeros)

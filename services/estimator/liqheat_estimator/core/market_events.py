@@ -193,6 +193,7 @@ def apply_liquidation(state: CoinState, market: MarketState, event: Liquidation)
     market.learning.observe(side, notional_usd)
     _end_minute(market, event.event_time_ms, state.markets.values())
     market.liquidation_minutes.take(event.event_time_ms, side, notional_usd, event.feed_completeness)
+    market.liquidated_base += event.quantity_base / (market.liquidation_minutes.share() or 1.0)
     state.liquidation_totals.add(event.event_time_ms, side, notional_usd)
     columns = [state.columns_of(scope).bar for scope in (AGGREGATED, market.venue)]
     for bar in (state.interval, *columns):

@@ -11,6 +11,7 @@ import numpy as np
 
 from liqheat_estimator.core.accuracy.vendor_like import VendorLikeMap
 from liqheat_estimator.core.bins import Floats, bin_of, centre_price
+from liqheat_estimator.core.deleveraging import DeleveragingWatch
 from liqheat_estimator.core.layers import layer_shifts
 from liqheat_estimator.core.learning.hour import HourlyLearning, Situation
 from liqheat_estimator.core.learning.prior_table import leverage_class
@@ -56,6 +57,9 @@ class MarketState:
         Time of the last open-interest update.
     volume_known : bool
         Whether all volume since that update is in ``traded``.
+    liquidated_base : float
+        Since the last open-interest update, in the coin: as reported, and what the feed is estimated to have left out;
+        on a market without a feed what was swept.
     map_version : int
         Rises when the map changes; only compared within a process, never stored.
     """
@@ -91,6 +95,8 @@ class MarketState:
     suspicion: Suspicion = field(default_factory=Suspicion)
     learning: HourlyLearning = field(default_factory=HourlyLearning)
     liquidation_minutes: LiquidationMinutes = field(default_factory=LiquidationMinutes)
+    deleveraging: DeleveragingWatch = field(default_factory=DeleveragingWatch)
+    liquidated_base: float = 0.0
     vendor_like: VendorLikeMap | None = None
     # Derived, never stored.
     map_version: int = 0
@@ -132,6 +138,10 @@ class MarketState:
     def start_sweep(self) -> None:
         """Positions may stand anywhere beside the mark again: new ones were added, or places were reported."""
         self.swept_low = self.swept_high = self.mark_at
+
+    def reports_liquidations(self) -> bool:
+        """Whether a liquidation of this market was ever reported."""
+        return self.liquidation_minutes.completeness != "unknown" or "liquidations" in self.stream_seen_ms
 
     def situation(self) -> Situation:
         """What the hourly learning needs to know."""
@@ -252,11 +262,13 @@ class MarketState:
             "open_interest_base": None,
             "flow_ms": None,
             "is_seeded": False,
+            "liquidated_base": 0.0,
             "suspicion": Suspicion(),
         }
         for name, value in fresh.items():
             setattr(self, name, value)
         self.learning.restart_cold()
+        self.deleveraging.restart()
         self.map_changed()
 
 

@@ -24,6 +24,8 @@ from liqheat_estimator.core.volume_profile import MAX_BINS, VolumeProfile
 RECOUNT_EVERY = 512
 #: Longest time that turnover is applied for at once; beyond it hardly anything would be left.
 MAX_TURNOVER_MS = 90 * DAY_MS
+#: When deleveraging comes to light, at most this part of the winning side is given back to be taken in rank.
+MOST_RETURNED = 0.25
 
 
 def apply_open_interest(
@@ -52,6 +54,7 @@ def apply_open_interest(
     elif before is not None and open_interest_base > before:
         market.vendor_like.open(open_interest_base - before, market.mark_bin)
     targets = _targets(market)
+    _deleverage(market, targets, time_ms, parameters)
     standing = _close_down_to(market, targets)
     needs = [targets[LONG] - standing[LONG], targets[SHORT] - standing[SHORT]]
     if needs != [0.0, 0.0]:
@@ -101,6 +104,34 @@ def _turn_over(market: MarketState, elapsed_ms: int, layers: Layers) -> None:
     closed = market.map.turn_over(kept_share(layers, elapsed_ms), volume_base)
     for side in (LONG, SHORT):
         market.ledger.closed_base[side] += closed[side]
+    market.map_changed()
+
+
+def _deleverage(market: MarketState, targets: list[float], time_ms: int, parameters: EstimatorParameters) -> None:
+    """If the open interest falls as in auto-deleveraging, the winning side loses its best positions first."""
+    positions, watch = market.map, market.deleveraging
+    assert positions is not None
+    assert market.open_interest_base is not None
+    volume_base = market.traded.total_base()
+    unexplained = watch.unexplained(
+        time_ms, market.mark_at, market.open_interest_base, market.liquidated_base, volume_base
+    )
+    market.liquidated_base = 0.0
+    side = watch.side
+    standing = positions.standing(side)
+    if unexplained <= 0.0 or standing <= 0.0:
+        return
+    # What the minutes before took from all in proportion comes back first.
+    ledger = market.ledger
+    most = min(MOST_RETURNED * standing, ledger.closed_base[side] - ledger.deleveraged_base[side])
+    returned = max(min(unexplained - max(standing - targets[side], 0.0), most), 0.0)
+    positions.grow(side, 1.0 + returned / standing)
+    amount = min(unexplained, max(standing + returned - targets[side], 0.0))
+    leverages = np.array(parameters.leverages)
+    closed = positions.deleverage(side, amount, market.layer_shifts(parameters), leverages, market.mark_at)
+    ledger.closed_base[side] += closed - returned
+    ledger.deleveraged_base[side] += closed
+    watch.deleveraged(closed, closed * (market.mark_price or 0.0))
     market.map_changed()
 
 

@@ -32,6 +32,10 @@ class Habits(NamedTuple):
         Of closings: only a part is closed.
     position_life_s : float
         Average life of a position that nothing forces to close.
+    absorbed_share : float or None
+        Of the open interest: what the market takes over of liquidations in a step. Positions beyond it go to the
+        venue's fund without an order, and are closed against the other side's most profitable and most levered ones
+        without a trade: auto-deleveraging. None: everything is taken over.
     first_step : {"whole", "one-fifth", "tier-down"}
         The venue's rule for liquidations.
     """
@@ -44,4 +48,5 @@ class Habits(NamedTuple):
     stop_share: float = 0.2
     partial_close_share: float = 0.3
     position_life_s: float = 3.0 * 86_400.0
+    absorbed_share: float | None = None
     first_step: FirstStep = "tier-down"

@@ -108,6 +108,19 @@ class TraderBook(PositionBook):
         self._nearest_stop = float(left.max(initial=-inf) if self.side > 0 else left.min(initial=inf))
         return lots
 
+    def deleverage(self, lots: int, mark_price: float) -> int:
+        """Close so many lots of the positions with most profit times leverage, the last in part; returns the lots."""
+        ranks = self.side * (mark_price / self.entry_prices - 1.0) * self.leverage
+        order = np.argsort(-ranks, kind="stable")
+        sums = np.cumsum(self.lots[order])
+        whole = int(np.searchsorted(sums, lots, side="right"))
+        left = lots - (int(sums[whole - 1]) if whole else 0)
+        if left > 0 and whole < len(order):
+            self._reduce(int(order[whole]), left, mark_price, keeps_margin=True)
+        else:
+            left = 0
+        return left + sum(self._remove(i) for i in sorted(order[:whole].tolist(), reverse=True))
+
     def change_wallets(self, seconds: float) -> None:
         """Let the wallets behind cross positions win and lose elsewhere."""
         spread = self._habits.cross_daily_change * sqrt(seconds / DAY_S)

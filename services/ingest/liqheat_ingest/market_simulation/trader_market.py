@@ -7,9 +7,10 @@ from numpy.typing import NDArray
 
 from liqheat_ingest.margin_tables import Tier
 from liqheat_ingest.market_simulation.habits import Habits
-from liqheat_ingest.market_simulation.market import MarketStep, Print, SimulatedMarket, TrueDensity
+from liqheat_ingest.market_simulation.market import Liquidated, MarketStep, Print, SimulatedMarket, TrueDensity
 from liqheat_ingest.market_simulation.profiles import CoinProfile, VenueProfile
 from liqheat_ingest.market_simulation.trader_book import TraderBook
+from liqheat_shared.contracts.base import Side
 from liqheat_shared.contracts.liquidation_grids import BIN_WIDTH
 
 #: Seconds between changes of the wallets of cross accounts.
@@ -49,6 +50,8 @@ class TraderMarket(SimulatedMarket):
     ) -> None:
         self.habits = habits
         self._since_wallets_s = 0.0
+        #: Closed without an order or a trade so far: longs, shorts.
+        self.deleveraged_lots = [0, 0]
         super().__init__(coin, venue, tiers, random, positions_per_side=positions_per_side)
 
     def _books(self, lot_size: float, tiers: tuple[Tier, ...]) -> tuple[TraderBook, TraderBook]:
@@ -79,6 +82,26 @@ class TraderMarket(SimulatedMarket):
                 other_closes = other.close_lots(lots // 2, self._random)
                 book.open(lots - other_closes, self.mark_price, self._leverage())
                 prints.append(Print(lots, -book.side))
+
+    def _liquidate(self, prints: list[Print]) -> list[Liquidated]:
+        share = self.habits.absorbed_share
+        if share is None:
+            return super()._liquidate(prints)
+        left = int(share * self.open_interest_lots)
+        closed: list[Liquidated] = []
+        sides: tuple[tuple[TraderBook, TraderBook, Side], ...]
+        sides = ((self.longs, self.shorts, "long"), (self.shorts, self.longs, "short"))
+        for book, other, side in sides:
+            for position in book.liquidate(self.mark_price):
+                if position.lots > left:
+                    self.deleveraged_lots[side == "long"] += other.deleverage(position.lots, self.mark_price)
+                    continue
+                left -= position.lots
+                closed.append(Liquidated(side, position))
+                other_closes = other.close_lots(position.lots // 2, self._random)
+                book.open(position.lots - other_closes, self.mark_price, self._leverage())
+                prints.append(Print(position.lots, -book.side))
+        return closed
 
     def true_density(self, of_accounts: int | None = None) -> TrueDensity:
         """USD that would be liquidated in each bin if price went there: what a stop closes before is not in it.

@@ -1,13 +1,15 @@
-"""What a market's liquidation feed showed and taught, as a header."""
+"""What a market's liquidation feed showed and taught, and suspected deleveraging, as headers."""
 
 from __future__ import annotations
 
+from liqheat_estimator.core.deleveraging import DeleveragingWatch, Sample
 from liqheat_estimator.core.learning.shown_share import ShownShares
 from liqheat_estimator.core.liquidation_minutes import LiquidationMinutes, WindowReading
 from liqheat_estimator.core.stored.arrays import Header, plain, restore
 
 MINUTES_FIELDS = ("completeness", "minute", "all_usd", "late_usd", "reported_sum", "estimated_sum")
 READING_FIELDS = ("window", "occupied", "largest_usd", "shown_usd")
+WATCH_FIELDS = ("from_ms", "to_ms", "side", "deleveraged_usd")
 SHARES_FIELDS = ("minute", "shown_usd", "true_usd", "true_squared")
 
 
@@ -26,3 +28,21 @@ def load_minutes(header: Header) -> LiquidationMinutes:
     restore(minutes, header, MINUTES_FIELDS)
     minutes.shares = None if header["shares"] is None else ShownShares(**header["shares"])
     return minutes
+
+
+def dump_watch(watch: DeleveragingWatch) -> Header:
+    """Header of a watch."""
+    return plain(watch, WATCH_FIELDS) | {
+        "samples": [list(sample) for sample in watch.samples],
+        "newest": None if watch.newest is None else list(watch.newest),
+    }
+
+
+def load_watch(header: Header) -> DeleveragingWatch:
+    """The watch of a header."""
+    newest = header["newest"]
+    watch = DeleveragingWatch(
+        [Sample(*each) for each in header["samples"]], None if newest is None else Sample(*newest)
+    )
+    restore(watch, header, WATCH_FIELDS)
+    return watch

@@ -19,7 +19,7 @@ from liqheat_estimator.core.market_state import MarketState, Suspicion
 from liqheat_estimator.core.measured_positions import MeasuredPosition, MeasuredPositions
 from liqheat_estimator.core.position_map import PositionMap
 from liqheat_estimator.core.stored.arrays import ArrayReader, ArrayWriter, Header, plain, restore
-from liqheat_estimator.core.stored.liquidation_feed import dump_minutes, load_minutes
+from liqheat_estimator.core.stored.liquidation_feed import dump_minutes, dump_watch, load_minutes, load_watch
 from liqheat_estimator.core.volume_profile import VolumeProfile
 from liqheat_shared.contracts.market_events import Instrument
 
@@ -44,8 +44,9 @@ MARKET_FIELDS = (
     "last_event_ms",
     "backfill_id",
     "incomplete_until_ms",
+    "liquidated_base",
 )
-LEDGER_FIELDS = ("deposited_base", "consumed_base", "closed_base", "consumed_usd")
+LEDGER_FIELDS = ("deposited_base", "consumed_base", "closed_base", "deleveraged_base", "consumed_usd")
 SUSPICION_FIELDS = ("count", "first_ms", "low", "high")
 MAP_ARRAYS = ("scale", "tail_mass", "tail_moment", "total", "seed_share", "swept_usd")
 ACTIVITY_FIELDS = ("step", "price", "sums", "weights", "ranges")
@@ -78,6 +79,7 @@ def dump_market(market: MarketState, arrays: ArrayWriter) -> Header:
         "interrupted": list(market.interrupted.items()),
         "suspicion": plain(market.suspicion, SUSPICION_FIELDS),
         "hearing": _dump_hearing(market.hearing),
+        "deleveraging": dump_watch(market.deleveraging),
         "liquidation_minutes": dump_minutes(market.liquidation_minutes),
         "learning": _dump_learning(market.learning, arrays),
     }
@@ -101,6 +103,7 @@ def load_market(header: Header, arrays: ArrayReader) -> MarketState:
     market.interrupted = dict(header["interrupted"])
     market.suspicion = Suspicion(**header["suspicion"])
     market.hearing = _load_hearing(header["hearing"])
+    market.deleveraging = load_watch(header["deleveraging"])
     market.liquidation_minutes = load_minutes(header["liquidation_minutes"])
     market.learning = _load_learning(header["learning"], arrays)
     return market

@@ -1,0 +1,152 @@
+"""Suspected auto-deleveraging: open interest that falls far more than liquidations and owners' closings explain.
+
+When a bankrupt position finds no buyer, the venue closes it against positions of the winning side, the most profitable
+and most levered first. No feed that is read here says so. What shows is a fall of the open interest within minutes,
+during a violent move with liquidations, that neither the liquidations nor the traded volume account for. While it is
+suspected, what is unexplained of a fall is taken from the winning side in the venue's order instead of in proportion.
+
+All four have to hold over the last ten minutes:
+
+* the mark moved by 3 % and the open interest fell by 5 %: together four times in four months of seven perpetuals
+  (docs/model.md);
+* there were liquidations: as the feed reported them, for what it leaves out; on a market without a feed, as swept;
+* after these, and a tenth of the volume as owners' closings, a fall of 3 % of the open interest is unexplained.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from liqheat_estimator.core.parameters import DAY_MS, LONG, MINUTE_MS, SHORT
+
+WINDOW_MS: Final = 10 * MINUTE_MS
+#: Samples of the window: one a minute, and one that begins it.
+SAMPLES: Final = 11
+MOVE_BINS: Final = 30.0
+FALL_SHARE: Final = 0.05
+UNEXPLAINED_SHARE: Final = 0.03
+#: Part of the volume that may be owners closing on balance: an assumption.
+CLOSING_SHARE: Final = 0.1
+#: How long a grid tells of it.
+TOLD_MS: Final = DAY_MS
+
+
+class Sample(NamedTuple):
+    """A moment. Cumulative, in the coin: liquidations; these and the allowance for owners' closings; deleveraged."""
+
+    time_ms: int
+    mark_at: float
+    open_interest_base: float
+    liquidated_base: float
+    explained_base: float
+    deleveraged_base: float
+
+
+@dataclass(slots=True)
+class DeleveragingWatch:
+    """The last ten minutes of a market, and the last time that deleveraging was suspected.
+
+    Attributes
+    ----------
+    samples : list of Sample
+        Oldest first, at most ``SAMPLES``, after open-interest reports at least a minute apart.
+    newest : Sample or None
+        After the last report.
+    from_ms, to_ms : int or None
+        First and last report of the last suspicion; event times.
+    side : int
+        The winning side that was cut.
+    deleveraged_usd : float
+        What was taken from it, at the mark.
+    """
+
+    samples: list[Sample] = field(default_factory=list)
+    newest: Sample | None = None
+    from_ms: int | None = None
+    to_ms: int | None = None
+    side: int = SHORT
+    deleveraged_usd: float = 0.0
+
+    def unexplained(
+        self,
+        time_ms: int,
+        mark_at: float,
+        open_interest_base: float,
+        liquidated_base: float,
+        volume_base: float,
+    ) -> float:
+        """Take a report: how much of the fall was deleveraging, in the coin; 0: not suspected.
+
+        All that is unexplained of the last ten minutes, less what was already told by :meth:`deleveraged`: when a
+        suspicion begins, the minutes that led to it count, too.
+
+        A report more than ten minutes after the last one, or before it, begins anew.
+
+        Parameters
+        ----------
+        mark_at : float
+            Log price of the mark in bins.
+        liquidated_base, volume_base : float
+            Since the last report, in the coin.
+        """
+        before = self.newest
+        if before is None or not 0 <= time_ms - before.time_ms <= WINDOW_MS:
+            self.newest = Sample(time_ms, mark_at, open_interest_base, 0.0, 0.0, 0.0)
+            self.samples = [self.newest]
+            return 0.0
+        explained = liquidated_base + CLOSING_SHARE * volume_base
+        now = Sample(
+            time_ms,
+            mark_at,
+            open_interest_base,
+            before.liquidated_base + liquidated_base,
+            before.explained_base + explained,
+            before.deleveraged_base,
+        )
+        self.newest = now
+        while len(self.samples) > 1 and self.samples[1].time_ms <= time_ms - WINDOW_MS:
+            self.samples.pop(0)
+        first = self.samples[0]
+        if time_ms - self.samples[-1].time_ms >= MINUTE_MS:
+            self.samples.append(now)
+            del self.samples[:-SAMPLES]
+        if not _is_suspect(first, now):
+            return 0.0
+        if self.to_ms is None or time_ms > self.to_ms + WINDOW_MS:
+            self.from_ms, self.deleveraged_usd = time_ms, 0.0
+        self.to_ms = time_ms
+        self.side = SHORT if now.mark_at < first.mark_at else LONG
+        return max(_unexplained(first, now) - (now.deleveraged_base - first.deleveraged_base), 0.0)
+
+    def deleveraged(self, quantity_base: float, notional_usd: float) -> None:
+        """Note what the map lost of the winning side."""
+        assert self.newest is not None
+        total = self.newest.deleveraged_base + quantity_base
+        if self.samples and self.samples[-1] == self.newest:
+            self.samples[-1] = self.newest._replace(deleveraged_base=total)
+        self.newest = self.newest._replace(deleveraged_base=total)
+        self.deleveraged_usd += notional_usd
+
+    def is_told(self, time_ms: int) -> bool:
+        """Whether a grid of this time tells of the last suspicion."""
+        return self.to_ms is not None and time_ms <= self.to_ms + TOLD_MS
+
+    def restart(self) -> None:
+        """What comes can't be compared with what was."""
+        self.samples, self.newest = [], None
+
+
+def _unexplained(first: Sample, now: Sample) -> float:
+    fall = first.open_interest_base - now.open_interest_base
+    return fall - (now.explained_base - first.explained_base)
+
+
+def _is_suspect(first: Sample, now: Sample) -> bool:
+    fall = first.open_interest_base - now.open_interest_base
+    return (
+        abs(now.mark_at - first.mark_at) >= MOVE_BINS
+        and fall >= FALL_SHARE * first.open_interest_base > 0.0
+        and now.liquidated_base > first.liquidated_base
+        and _unexplained(first, now) >= UNEXPLAINED_SHARE * first.open_interest_base
+    )
