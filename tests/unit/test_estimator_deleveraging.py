@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from estimator_market import COIN, MarketWriter, feed, instrument_fields, of_kind, parsed, start
 from liqheat_estimator.core.coin_state import CoinState
-from liqheat_estimator.core.deleveraging import SAMPLES, DeleveragingWatch
+from liqheat_estimator.core.deleveraging import SAMPLES, DeleveragingWatch, close_best
 from liqheat_estimator.core.estimator_fold import EstimatorFold
 from liqheat_estimator.core.layers import layer_shifts
 from liqheat_estimator.core.parameters import LONG, SHORT, WINDOW_BINS, EstimatorParameters
@@ -124,7 +124,7 @@ def test_the_most_profitable_and_levered_go_first(seed: int, side: int, share: f
         left -= taken
 
     before = positions.standing(side)
-    closed = positions.deleverage(side, amount, shifts, LEVERAGES, mark_at)
+    closed = close_best(positions, side, amount, shifts, LEVERAGES, mark_at)
 
     assert closed == pytest.approx(amount - left, abs=1e-9)
     assert before - positions.standing(side) == pytest.approx(closed, abs=1e-9)

@@ -18,7 +18,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from liqheat_estimator.core.parameters import DAY_MS, LONG, MINUTE_MS, SHORT
+import numpy as np
+
+from liqheat_estimator.core.bins import Floats
+from liqheat_estimator.core.parameters import DAY_MS, LONG, MINUTE_MS, SHORT, WINDOW_BINS
+from liqheat_estimator.core.position_map import PositionMap
 
 WINDOW_MS: Final = 10 * MINUTE_MS
 #: Samples of the window: one a minute, and one that begins it.
@@ -150,3 +154,59 @@ def _is_suspect(first: Sample, now: Sample) -> bool:
         and now.liquidated_base > first.liquidated_base
         and _unexplained(first, now) >= UNEXPLAINED_SHARE * first.open_interest_base
     )
+
+
+def grow(positions: PositionMap, side: int, factor: float) -> None:
+    """Multiply all positions of a side."""
+    positions.scale[side] *= factor
+    positions.total[side] *= factor
+
+
+def close_best(
+    positions: PositionMap, side: int, amount: float, shifts: Floats, leverages: Floats, mark_at: float
+) -> float:
+    """Close the most profitable and most levered positions of a side first; what was closed, in the coin.
+
+    Positions are ranked by profit since entry times leverage, as venues rank them for auto-deleveraging; where a
+    position stands and how far its class is from its entry tell the entry. Positions without profit, and those beyond
+    the window, are left alone.
+
+    Parameters
+    ----------
+    amount : float
+        In the coin; at most so much is closed.
+    shifts : ndarray, shape (2, layers)
+        Distance from entry to liquidation in bins.
+    leverages : ndarray, shape (layers,)
+    mark_at : float
+        Log price of the mark in bins.
+
+    Examples
+    --------
+    Two shorts at the same place: the one with more leverage was opened nearer to it, so higher.
+
+    >>> positions = PositionMap(2, 0)
+    >>> positions.mass[SHORT, :, WINDOW_BINS // 2 + 50] = 1.0
+    >>> positions.refresh_totals()
+    >>> shifts = np.array([[-100.0, -10.0], [100.0, 10.0]])
+    >>> close_best(positions, SHORT, 0.5, shifts, np.array([10.0, 100.0]), 0.0)
+    0.5
+    >>> positions.total[SHORT].tolist()
+    [1.0, 0.5]
+    """
+    sign = 1.0 if side == LONG else -1.0
+    entries = positions.first_bin + np.arange(WINDOW_BINS) + 0.5 - shifts[side][:, None]
+    ranks = (sign * (mark_at - entries) * leverages[:, None]).ravel()
+    mass: Floats = (positions.mass[side] * positions.scale[side][:, None]).ravel()
+    eligible = np.flatnonzero((ranks > 0.0) & (mass > 0.0))
+    order = eligible[np.argsort(-ranks[eligible], kind="stable")]
+    sums = np.cumsum(mass[order])
+    whole = int(np.searchsorted(sums, amount, side="right"))
+    cells = positions.mass[side].reshape(-1)
+    cells[order[:whole]] = 0.0
+    if whole < len(order):
+        part = amount - (float(sums[whole - 1]) if whole else 0.0)
+        cells[order[whole]] *= max(1.0 - part / mass[order[whole]], 0.0)
+    before = positions.total[side].sum()
+    positions.total[side] = (positions.mass[side].sum(axis=1) + positions.tail_mass[side]) * positions.scale[side]
+    return float(before - positions.total[side].sum())

@@ -13,6 +13,7 @@ import numpy as np
 
 from liqheat_estimator.core.accuracy.vendor_like import VendorLikeMap
 from liqheat_estimator.core.bins import log_bins
+from liqheat_estimator.core.deleveraging import close_best, grow
 from liqheat_estimator.core.layers import Layers, kept_share
 from liqheat_estimator.core.market_state import MarketState
 from liqheat_estimator.core.measured_positions import MeasuredPosition, reachable
@@ -45,8 +46,9 @@ def apply_open_interest(
     market.flows += 1
     if market.flows % RECOUNT_EVERY == 0:
         positions.refresh_totals()
+    volume_base = _volume_base(market)
     if market.flow_ms is not None and time_ms > market.flow_ms:
-        _turn_over(market, min(time_ms - market.flow_ms, MAX_TURNOVER_MS), layers)
+        _turn_over(market, min(time_ms - market.flow_ms, MAX_TURNOVER_MS), layers, volume_base)
     before = market.open_interest_base
     market.open_interest_base = open_interest_base
     if market.vendor_like is None:
@@ -54,7 +56,9 @@ def apply_open_interest(
     elif before is not None and open_interest_base > before:
         market.vendor_like.open(open_interest_base - before, market.mark_bin)
     targets = _targets(market)
-    _deleverage(market, targets, time_ms, parameters)
+    unexplained = _unexplained(market, time_ms, volume_base)
+    if unexplained > 0.0:
+        _deleverage(market, targets, unexplained, parameters)
     standing = _close_down_to(market, targets)
     needs = [targets[LONG] - standing[LONG], targets[SHORT] - standing[SHORT]]
     if needs != [0.0, 0.0]:
@@ -96,39 +100,49 @@ def put_measured(
     market.map_changed()
 
 
-def _turn_over(market: MarketState, elapsed_ms: int, layers: Layers) -> None:
+def _volume_base(market: MarketState) -> float:
+    """Volume since the last update; infinite while it is not known."""
+    if market.volume_known and "trades" not in market.interrupted:
+        return market.traded.total_base()
+    return math.inf
+
+
+def _turn_over(market: MarketState, elapsed_ms: int, layers: Layers, volume_base: float) -> None:
     """Close what half-lives say, at most the volume: each trade closes at most its size on either side."""
     assert market.map is not None
-    volume_is_known = market.volume_known and "trades" not in market.interrupted
-    volume_base = market.traded.total_base() if volume_is_known else math.inf
     closed = market.map.turn_over(kept_share(layers, elapsed_ms), volume_base)
     for side in (LONG, SHORT):
         market.ledger.closed_base[side] += closed[side]
     market.map_changed()
 
 
-def _deleverage(market: MarketState, targets: list[float], time_ms: int, parameters: EstimatorParameters) -> None:
-    """If the open interest falls as in auto-deleveraging, the winning side loses its best positions first."""
-    positions, watch = market.map, market.deleveraging
-    assert positions is not None
+def _unexplained(market: MarketState, time_ms: int, volume_base: float) -> float:
+    """How much of a fall of the open interest looks like auto-deleveraging; 0 where the volume is not known."""
+    liquidated_base, market.liquidated_base = market.liquidated_base, 0.0
+    if math.isinf(volume_base) or "liquidations" in market.interrupted:
+        market.deleveraging.restart()
+        return 0.0
     assert market.open_interest_base is not None
-    volume_base = market.traded.total_base()
-    unexplained = watch.unexplained(
-        time_ms, market.mark_at, market.open_interest_base, market.liquidated_base, volume_base
+    return market.deleveraging.unexplained(
+        time_ms, market.mark_at, market.open_interest_base, liquidated_base, volume_base
     )
-    market.liquidated_base = 0.0
+
+
+def _deleverage(market: MarketState, targets: list[float], unexplained: float, parameters: EstimatorParameters) -> None:
+    """The winning side loses its best positions first."""
+    positions, watch, ledger = market.map, market.deleveraging, market.ledger
+    assert positions is not None
     side = watch.side
     standing = positions.standing(side)
-    if unexplained <= 0.0 or standing <= 0.0:
+    if standing <= 0.0:
         return
     # What the minutes before took from all in proportion comes back first.
-    ledger = market.ledger
     most = min(MOST_RETURNED * standing, ledger.closed_base[side] - ledger.deleveraged_base[side])
     returned = max(min(unexplained - max(standing - targets[side], 0.0), most), 0.0)
-    positions.grow(side, 1.0 + returned / standing)
+    grow(positions, side, 1.0 + returned / standing)
     amount = min(unexplained, max(standing + returned - targets[side], 0.0))
     leverages = np.array(parameters.leverages)
-    closed = positions.deleverage(side, amount, market.layer_shifts(parameters), leverages, market.mark_at)
+    closed = close_best(positions, side, amount, market.layer_shifts(parameters), leverages, market.mark_at)
     ledger.closed_base[side] += closed - returned
     ledger.deleveraged_base[side] += closed
     watch.deleveraged(closed, closed * (market.mark_price or 0.0))

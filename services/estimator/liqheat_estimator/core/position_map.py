@@ -140,48 +140,6 @@ class PositionMap:
             kernels.renormalise(self.mass, self.scale, self.tail_mass, self.tail_moment)
         return tuple(amounts)  # type: ignore[return-value]
 
-    def grow(self, side: int, factor: float) -> None:
-        """Multiply all positions of a side."""
-        self.scale[side] *= factor
-        self.total[side] *= factor
-
-    def deleverage(self, side: int, amount: float, shifts: Floats, leverages: Floats, mark_at: float) -> float:
-        """Close the most profitable and most levered positions of a side first; what was closed, in the coin.
-
-        Positions are ranked by profit since entry times leverage, as venues rank them for auto-deleveraging; where a
-        position stands and how far its class is from its entry tell the entry. Positions without profit, and those
-        beyond the window, are left alone.
-
-        Parameters
-        ----------
-        amount : float
-            In the coin; at most so much is closed.
-        shifts : ndarray, shape (2, layers)
-            Distance from entry to liquidation in bins.
-        leverages : ndarray, shape (layers,)
-        mark_at : float
-            Log price of the mark in bins.
-        """
-        sign = 1.0 if side == LONG else -1.0
-        entries = self.first_bin + np.arange(WINDOW_BINS) + 0.5 - shifts[side][:, None]
-        ranks = (sign * (mark_at - entries) * leverages[:, None]).ravel()
-        mass: Floats = (self.mass[side] * self.scale[side][:, None]).ravel()
-        eligible = np.flatnonzero((ranks > 0.0) & (mass > 0.0))
-        order = eligible[np.argsort(-ranks[eligible], kind="stable")]
-        sums = np.cumsum(mass[order])
-        whole = int(np.searchsorted(sums, amount, side="right"))
-        cells = self.mass[side].reshape(-1)
-        closed = float(sums[whole - 1]) if whole else 0.0
-        cells[order[:whole]] = 0.0
-        if whole < len(order):
-            part = amount - closed
-            place = order[whole]
-            cells[place] *= max(1.0 - part / mass[place], 0.0)
-            closed += part
-        before = self.total[side].sum()
-        self.total[side] = (self.mass[side].sum(axis=1) + self.tail_mass[side]) * self.scale[side]
-        return float(before - self.total[side].sum()) if closed > 0.0 else 0.0
-
     # ---- sweeping
 
     def consume(self, side: int, low: float, high: float) -> tuple[float, float]:
