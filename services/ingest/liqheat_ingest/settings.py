@@ -81,7 +81,7 @@ class IngestSettings(ServiceSettings):
     ingest_delivery_timeout_s: float = Field(
         default=60.0, gt=0, le=3_600, description="Give up when nothing was acknowledged for so long."
     )
-    ingest_simulator_history_hours: float = Field(default=24.0, ge=0, le=24 * 30)
+    ingest_simulator_history_hours: float = Field(default=96.0, ge=0, le=24 * 30)
     ingest_simulator_seed: int = Field(default=1, ge=0)
     ingest_simulator_coins: str = Field(default="BTC,ETH,SOL,AVAX,DOGE", pattern=r"^[A-Z0-9]{1,20}(,[A-Z0-9]{1,20})*$")
 
