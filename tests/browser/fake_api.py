@@ -202,6 +202,7 @@ class FakeApi:
                 "coverage_share": 0.92,
                 "interrupted_streams": ["trades"] if self.incomplete and venue == "bybit" else [],
                 "liquidation_feed": self._liquidation_feed(venue),
+                "shown_liquidation_usd_share": {"binance": 0.41, "bybit": 1.0}.get(venue),
             }
             for venue, age in ages.items()
         ]

@@ -76,6 +76,8 @@ const feed = (change: Partial<LiquidationFeed> = {}): LiquidationFeed => ({
 
 test("how much of a feed was heard is said in plain words and never rounded up", () => {
   assert.equal(plain(heardWords(feed(), T0)), "liquidations heard 97.0 % of 24 h; throttled to the largest per second");
+  assert.match(plain(heardWords(feed(), T0, 0.412)), /; throttled to the largest per second, about 41 % of the dollars$/);
+  assert.match(heardWords(feed({ kind: "complete" }), T0, 1), /24 h$/);
   assert.equal(plain(heardWords(feed({ kind: "complete", heard_share_24h: 0.99999 }), T0)), "liquidations heard 99.9 % of 24 h");
   assert.equal(plain(heardWords(feed({ kind: "complete", heard_share_24h: 1 }), T0)), "liquidations heard 100 % of 24 h");
   const young = { kind: "partial", connected_since_ms: T0 - 3 * 3_600_000, heard_share_24h: 0.12, heard_share_since_connected: 0.96 } as const;

@@ -19,6 +19,7 @@ export interface Member {
   readonly interrupted_streams: readonly string[];
   /** Absent: nothing was told of a feed, or the map is older than this field. */
   readonly liquidation_feed?: LiquidationFeed | null;
+  readonly shown_liquidation_usd_share?: number | null;
 }
 
 export interface Provenance {

@@ -1,6 +1,6 @@
 /** How much of the time each venue's liquidations were listened to, in plain words. */
 
-import { age, percent } from "./format.ts";
+import { age, percent, wholePercent } from "./format.ts";
 
 export type FeedKind = "complete" | "throttled" | "partial" | "unknown" | "none";
 
@@ -18,6 +18,8 @@ export interface HeardMember {
   readonly symbol: string;
   /** Absent: nothing was told of a feed, or the map is older than this field. */
   readonly liquidation_feed?: LiquidationFeed | null;
+  /** What part of the liquidated dollars the feed shows while it is heard, by estimate. */
+  readonly shown_liquidation_usd_share?: number | null;
 }
 
 const DAY_MS = 86_400_000;
@@ -30,21 +32,24 @@ const KIND_WORDS: Readonly<Record<FeedKind, string | null>> = {
   none: null,
 };
 
-/** Liquidations heard 97.0 % of 24 h; throttled to the largest per second. */
-export function heardWords(feed: LiquidationFeed, nowMs: number): string {
+/** Liquidations heard 97.0 % of 24 h; throttled to the largest per second, about 41 % of the dollars. */
+export function heardWords(feed: LiquidationFeed, nowMs: number, shownShare: number | null = null): string {
   if (feed.kind === "none") return "no public feed of liquidations";
   const parts = [`liquidations ${heard(feed, nowMs)}`, KIND_WORDS[feed.kind]];
+  if (feed.kind === "throttled" && shownShare !== null) parts[1] += `, about ${wholePercent(shownShare)} of the dollars`;
   if (feed.connected_since_ms !== null && feed.unbroken_since_ms === null) parts.push("not heard now");
   return parts.filter((part) => part !== null).join("; ");
 }
 
 /** The least heard feed of a map, and a line a member. Null: no member told of a feed. */
 export function heardSummary(members: readonly HeardMember[], nowMs: number): { readonly text: string; readonly title: string } | null {
-  const told = members.flatMap(({ venue, symbol, liquidation_feed: feed }) => (feed ? [{ name: `${venue} ${symbol}`, feed }] : []));
+  const told = members.flatMap(({ venue, symbol, liquidation_feed: feed, shown_liquidation_usd_share: shown = null }) =>
+    feed ? [{ name: `${venue} ${symbol}`, feed, shown }] : [],
+  );
   if (told.length === 0) return null;
   const feeds = told.map(({ feed }) => feed).filter((feed) => feed.kind !== "none");
   const least = feeds.reduce<LiquidationFeed | null>((low, feed) => (low === null || rank(feed) < rank(low) ? feed : low), null);
-  const lines = told.map(({ name, feed }) => `${name}: ${heardWords(feed, nowMs)}`);
+  const lines = told.map(({ name, feed, shown }) => `${name}: ${heardWords(feed, nowMs, shown)}`);
   return {
     // One of several figures in a line: the title says of what it is.
     text: least === null ? "no liquidation feed" : heard(least, nowMs).replace(" since connected", "").replace("of the ", "of "),

@@ -87,7 +87,7 @@ function feed(member: Member, gridMs: number, sinceGridMs: number): Feed {
     `${member.symbol}, ${member.state}`,
     ...ages.map(([stream, ms]) => `${stream}: ${age(ms)} ago`),
     ...member.interrupted_streams.map((stream) => `${stream}: interrupted`),
-    ...(member.liquidation_feed ? [heardWords(member.liquidation_feed, gridMs)] : []),
+    ...(member.liquidation_feed ? [heardWords(member.liquidation_feed, gridMs, member.shown_liquidation_usd_share)] : []),
     `mark price ${member.mark_price_kind.replaceAll("-", " ")}`,
     `coverage ${wholePercent(member.coverage_share)}`,
   ];
