@@ -229,7 +229,9 @@ def test_the_footer_says_how_much_of_the_liquidations_was_heard(page: PageUnderT
     page.open()
     heard = page.tab.locator("#provenance span", has_text="heard")
     expect(heard).to_have_text(re.compile(r"heard 97\.1\s% of 24 h"))
-    expect(heard).to_have_attribute("title", re.compile(r"binance \S+: .*throttled to the largest per second, about 41\s% of the dollars"))
+    expect(heard).to_have_attribute(
+        "title", re.compile(r"binance \S+: .*throttled to the largest per second, about 41\s% of the dollars")
+    )
     expect(heard).to_have_attribute("title", re.compile(r"hyperliquid \S+: no public feed of liquidations"))
     okx = page.tab.locator("#feeds .feed", has_text="okx")
     expect(okx).to_have_attribute("title", re.compile("the venue leaves some out"))

@@ -11,7 +11,8 @@ from typing import Any
 from liqheat_ingest.instruments import LIQUIDATION_FEEDS, InstrumentSpec, shipped_margin
 from liqheat_ingest.mappers.binance_vision import CandleJoiner, utc_ms
 from liqheat_ingest.readings import Item, Market, SourceError
-from liqheat_ingest.sources.csv_files import DataFile, Specs, find_files, probe, read, recognise, tardis_name
+from liqheat_ingest.sources.csv_files import DataFile, find_files, probe, read
+from liqheat_ingest.sources.csv_formats import Specs, recognise, tardis_name
 from liqheat_ingest.sources.recordings import (
     Mappers,
     RecordingFile,
