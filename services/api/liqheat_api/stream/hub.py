@@ -17,32 +17,20 @@ from redis.exceptions import RedisError
 from liqheat_api.accuracy.gauges import AccuracyGauges
 from liqheat_api.freshness import Freshness
 from liqheat_api.problems import ProblemError
-from liqheat_api.stream.mailbox import Mailbox, StreamEvent
+from liqheat_api.stream.mailbox import Mailbox
+from liqheat_api.stream.missed import ENTRIES_A_READ, concerns, fact_of, put_missed
 from liqheat_api.view import Entry, View, new_entries
 from liqheat_shared.cancellation import end_tasks
 
 log = logging.getLogger(__name__)
 
 BLOCK_SECONDS = 1.0
-ENTRIES_A_READ = 500
 MAX_BACKOFF_SECONDS = 2.0
 FRESHNESS_SECONDS = 2.0
 STOP_SECONDS = 2.0
 BEGIN = "0-0"
 #: In the order in which a client that connects gets them.
 VALUES = ("grid", "clusters", "magnets")
-
-
-def entry_id(text: str) -> tuple[int, int] | None:
-    """An id of a Redis stream as numbers, or None.
-
-    >>> entry_id("1700000000000-3"), entry_id("x")
-    ((1700000000000, 3), None)
-    """
-    milliseconds, dash, number = text.partition("-")
-    if not dash or not (milliseconds.isascii() and milliseconds.isdigit() and number.isascii() and number.isdigit()):
-        return None
-    return (int(milliseconds), int(number)) if len(text) <= 41 else None
 
 
 class Hub:
@@ -135,7 +123,7 @@ class Hub:
         try:
             place = self.last_event_id
             if last_event_id is not None:
-                await self._resume(box, last_event_id, place)
+                await put_missed(self.view, box, last_event_id, place, self.facts_kept)
             await self._put_values([(kind, coin, scope) for kind in VALUES], [box])
         except BaseException:
             self.leave(box)
@@ -153,28 +141,6 @@ class Hub:
             self._count -= 1
             self._clients_gauge.set(self._count)
             self._dropped.inc(box.dropped)
-
-    async def _resume(self, box: Mailbox, last_event_id: str, until: str) -> None:
-        """Put what the client missed before anything newer, or tell it to start over."""
-        key = self.view.keys.events
-        asked, newest = entry_id(last_event_id), entry_id(until) or (0, 0)
-        oldest = await self.view.entries(key, None, "+", 1)
-        if asked is None or asked > newest or not oldest or (entry_id(oldest[0][0]) or (0, 0)) > asked:
-            box.resync()
-            return
-        missed: list[StreamEvent] = []
-        start = last_event_id
-        while len(missed) <= self.facts_kept:
-            entries = await self.view.entries(key, start, until, ENTRIES_A_READ)
-            concerning = [entry for entry in entries if _concerns(entry[1], box)]
-            if any(fields[b"kind"] == b"resync" for _, fields in concerning):
-                box.resync()
-                return
-            missed += [_fact(entry) for entry in concerning]
-            if len(entries) < ENTRIES_A_READ:
-                break
-            start = entries[-1][0]
-        box.put_missed(missed)
 
     # ---- the reader
 
@@ -233,13 +199,13 @@ class Hub:
     def _put_fact(self, entry: Entry, changed: dict[tuple[str, str, str], None]) -> None:
         _, fields = entry
         for box in self._boxes.get(fields[b"coin"].decode(), ()):
-            if not _concerns(fields, box):
+            if not concerns(fields, box):
                 continue
             if fields[b"kind"] == b"resync":
                 box.resync()
                 changed.update(((kind, box.coin, box.scope), None) for kind in VALUES)
             else:
-                box.put_fact(_fact(entry))
+                box.put_fact(fact_of(entry))
 
     async def _put_values(self, wanted: list[tuple[str, str, str]], boxes: Iterable[Mailbox] | None = None) -> None:
         """Read values by (kind, coin, scope) in one round trip and put them where they are wanted."""
@@ -281,11 +247,3 @@ class Hub:
                 if age_ms is not None:
                     self._grid_age.labels(coin).set(age_ms / 1000)
             await asyncio.sleep(FRESHNESS_SECONDS)
-
-
-def _concerns(fields: dict[bytes, bytes], box: Mailbox) -> bool:
-    return fields[b"coin"].decode() == box.coin and fields[b"scope"].decode() in ("", box.scope)
-
-
-def _fact(entry: Entry) -> StreamEvent:
-    return StreamEvent(entry[1][b"kind"].decode(), entry[1][b"data"], entry[0])
