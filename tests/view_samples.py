@@ -389,7 +389,7 @@ async def positioned(app: ProjectorApp) -> None:
 
     async def all_followed() -> bool:
         return bool(app.consumers) and all(
-            len(consumer.states) == 2 * len(consumer.projections) for consumer in app.consumers
+            len(consumer.places.states) == 2 * len(consumer.projections) for consumer in app.consumers
         )
 
     await until(all_followed)

@@ -139,7 +139,7 @@ class ProjectorApp:
     async def _tell_status(self) -> None:
         while True:
             self._last_turn = clock.now_ms() / 1000
-            if all(consumer.states for consumer in self.consumers):
+            if all(consumer.places.states for consumer in self.consumers):
                 self.problem = None
             lag = sum(consumer.lag() for consumer in self.consumers)
             self.counters.lag.set(lag)

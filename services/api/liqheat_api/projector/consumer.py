@@ -1,4 +1,4 @@
-"""Reads topics, projects batches, and keeps the two in step whatever becomes of Redis."""
+"""Reads topics, projects batches, and writes each with its position, whatever becomes of Redis."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import contextlib
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 
 from liqheat_api.projector.counters import Counters
-from liqheat_api.projector.messages import Fence, InvalidMessageError, Message, read_message
+from liqheat_api.projector.messages import InvalidMessageError, Message, read_message
+from liqheat_api.projector.places import KAFKA_TIMEOUT_SECONDS, PartitionState, Places, position_field
 from liqheat_api.projector.projection import Batch, Projection
 from liqheat_api.projector.store import Reply, Store, Writes
 from liqheat_api.settings import ProjectorSettings
@@ -24,27 +24,6 @@ log = logging.getLogger(__name__)
 
 #: How often offsets are committed, for those who watch the lag of the group: positions are in Redis.
 COMMIT_SECONDS = 1.0
-KAFKA_TIMEOUT_SECONDS = 30.0
-
-
-@dataclass(slots=True)
-class PartitionState:
-    """Where this process is in a partition.
-
-    Attributes
-    ----------
-    position : int or None
-        The next offset; None: nothing of it is in Redis.
-    history_until : int
-        Offsets below this were there when it began from the start: they are no news.
-    coins : set of str
-        Written from history, to be told of at its end.
-    """
-
-    position: int | None
-    history_until: int = 0
-    fences: dict[str, Fence | None] = field(default_factory=dict)
-    coins: set[str] = field(default_factory=set)
 
 
 class TopicConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
@@ -75,7 +54,6 @@ class TopicConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
         self.counters = counters
         self.group = group
         self.projections = {settings.topic(projection.topic): projection for projection in projections}
-        self.states: dict[TopicPartition, PartitionState] = {}
         self._uncommitted: dict[TopicPartition, int] = {}
         self._pause_seconds = pause_seconds
         self._written_at: dict[str, float] = {}
@@ -88,13 +66,14 @@ class TopicConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
             max_poll_interval_ms=3_600_000,
             metadata_max_age_ms=10_000,
         )
+        self.places = Places(self.consumer, store)
 
     # ---- partitions come and go
 
     def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
         """Another process goes on; it finds the positions in Redis."""
         for partition in revoked:
-            self.states.pop(partition, None)
+            self.places.states.pop(partition, None)
 
     def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """Nothing yet: a partition without a state is positioned before its next batch."""
@@ -134,8 +113,8 @@ class TopicConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
         loop = asyncio.get_running_loop()
         interval_seconds = self.settings.projector_check_interval_ms / 1000
         check_at, commit_at = loop.time() + interval_seconds, loop.time() + COMMIT_SECONDS
-        while until is None or not await self._reached(until):
-            await self._position_new_partitions()
+        while until is None or not await self.places.have_reached(until):
+            await self.places.find_new()
             timeout_ms = self.settings.projector_check_interval_ms // 2
             batches = await self.consumer.getmany(
                 timeout_ms=min(timeout_ms, 200), max_records=self.settings.projector_batch_messages
@@ -144,42 +123,19 @@ class TopicConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
             if any(hurried):
                 await asyncio.sleep(self._pause_seconds)
             if loop.time() >= check_at:
-                await self._check_redis()
+                await self.places.check()
                 check_at = loop.time() + interval_seconds
             if loop.time() >= commit_at:
                 await self._commit()
                 commit_at = loop.time() + COMMIT_SECONDS
 
-    async def _position_new_partitions(self) -> None:
-        new = [partition for partition in self.consumer.assignment() if partition not in self.states]
-        if not new:
-            return
-        positions = await self.store.positions([position_field(partition) for partition in new])
-        begin = [partition for partition, position in zip(new, positions, strict=True) if position is None]
-        first, last = {}, {}
-        if begin:
-            first = await asyncio.wait_for(self.consumer.beginning_offsets(begin), KAFKA_TIMEOUT_SECONDS)
-            last = await asyncio.wait_for(self.consumer.end_offsets(begin), KAFKA_TIMEOUT_SECONDS)
-        assigned = self.consumer.assignment()
-        for partition, position in zip(new, positions, strict=True):
-            if partition not in assigned:
-                continue
-            if position is None and last[partition] <= first[partition]:
-                # Nothing is there yet, so what comes is news, even if another process goes on from here.
-                position = first[partition]
-                await self.store.apply(position_field(partition), None, position, {}, Writes())
-            self.consumer.seek(partition, first[partition] if position is None else position)
-            self.states[partition] = PartitionState(position, last.get(partition, 0))
-        if any(last[partition] > first[partition] for partition in begin):
-            log.info("reading %d partitions from their beginning", len(begin))
-
     async def _handle(self, partition: TopicPartition, records: list[ConsumerRecord]) -> bool:
         """Project what was fetched; whether more comes than needs to be written one by one."""
-        state = self.states.get(partition)
+        state = self.places.states.get(partition)
         if state is None:
             return False  # Assigned while the fetch was under way: it will be positioned first.
         if state.position is not None and records[0].offset < state.position:
-            await self._begin_again(partition, records[0].offset)
+            await self.places.begin_again(partition, records[0].offset)
             return False
         projection = self.projections[partition.topic]
         self.counters.messages(projection.topic, len(records))
@@ -198,7 +154,7 @@ class TopicConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
                 state.fences.clear()
         if reply == "gap":
             log.warning("Redis lost data: reading %s/%d again", *partition)
-            self.states.pop(partition, None)
+            self.places.states.pop(partition, None)
             return False
         state.position = end
         state.fences.update(writes.fences)
@@ -246,27 +202,8 @@ class TopicConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
         if end >= state.history_until:
             writes.commands += [projection.event("resync", coin, "", b"{}") for coin in sorted(state.coins)]
 
-    async def _begin_again(self, partition: TopicPartition, offset: int) -> None:
-        """Offsets went back: the topic was made anew. What is in Redis gives way where its log epoch is lower."""
-        log.warning(
-            "%s/%d starts again at %d: the topic was recreated. Raise LIQHEAT_LOG_EPOCH, or `liqheat redis rebuild`",
-            *partition,
-            offset,
-        )
-        await self.store.reset_position(position_field(partition))
-        self.states.pop(partition, None)
-
-    async def _check_redis(self) -> None:
-        """Find out that Redis was emptied even while nothing is written."""
-        known = {partition: state for partition, state in self.states.items() if state.position is not None}
-        stored = await self.store.positions([position_field(partition) for partition in known])
-        for (partition, state), position in zip(known.items(), stored, strict=True):
-            if position is None or position < (state.position or 0):
-                log.warning("Redis lost data: reading %s/%d again", *partition)
-                self.states.pop(partition, None)
-
     async def _commit(self) -> None:
-        offsets = {partition: end for partition, end in self._uncommitted.items() if partition in self.states}
+        offsets = {partition: end for partition, end in self._uncommitted.items() if partition in self.places.states}
         self._uncommitted.clear()
         if not offsets or self.group is None:
             return
@@ -281,31 +218,10 @@ class TopicConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
         found = await asyncio.wait_for(self.consumer.end_offsets(assigned), KAFKA_TIMEOUT_SECONDS)
         return dict(found)
 
-    async def _reached(self, ends: Mapping[TopicPartition, int]) -> bool:
-        for partition, end in ends.items():
-            state = self.states.get(partition)
-            if state is None:
-                return False
-            # The consumer's own position counts offsets that hold no message: markers, and what was compacted away.
-            if (state.position or 0) < end and await self.consumer.position(partition) < end:
-                return False
-        return True
-
     def reads_history(self) -> bool:
         """Whether it is still behind where it began from the start."""
-        return any((state.position or 0) < state.history_until for state in list(self.states.values()))
+        return self.places.reads_history()
 
     def lag(self) -> int:
         """Messages between here and the ends of the partitions, as far as they are known."""
-        behind = 0
-        for partition, state in list(self.states.items()):
-            with contextlib.suppress(KafkaError, AssertionError):
-                end = self.consumer.highwater(partition)
-                if end is not None:
-                    behind += max(0, end - (state.position or 0))
-        return behind
-
-
-def position_field(partition: TopicPartition) -> str:
-    """Field of a partition's position."""
-    return f"{partition.topic}/{partition.partition}"
+        return self.places.lag()
