@@ -86,6 +86,15 @@ def provenance(**more: Any) -> dict[str, Any]:
                 "mark_price_kind": "reported",
                 "coverage_share": 0.9,
                 "interrupted_streams": [],
+                "liquidation_feed": {
+                    "kind": "throttled",
+                    "connected_since_ms": START_MS - 86_400_000,
+                    "unbroken_since_ms": START_MS - 3_600_000,
+                    "heard_share_24h": 0.97,
+                    "heard_share_since_connected": 0.97,
+                },
+                "shown_liquidation_usd_share": 0.4,
+                "deleveraging": None,
             }
         ],
         "estimated_share": 1.0,
@@ -252,6 +261,7 @@ def accuracy_value(hour: int, coin: str = "BTC", horizon_ms: int = 3_600_000, **
                 {
                     "side": side,
                     "observed_usd": observed,
+                    "estimated_liquidated_usd": None,
                     "forecasts": [{"method": method, "forecast_usd": usd} for method, usd in forecasts.items()],
                 }
                 for side, observed in (("long", 900.6 * hour), ("short", 0.0))
