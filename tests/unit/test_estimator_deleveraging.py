@@ -94,7 +94,7 @@ def test_the_watch_stays_small_whatever_the_pace() -> None:
         for number in range(3_000):
             watch.unexplained(number * pace_ms, 0.0, 1_000.0, 0.0, 1.0)
             assert len(watch.samples) <= SAMPLES
-        assert watch.samples[-1].time_ms - watch.samples[0].time_ms <= 11 * MINUTE_MS
+        assert watch.samples[-1].time_ms - watch.samples[0].time_ms <= 12 * MINUTE_MS
 
 
 @settings(max_examples=40, deadline=None)
@@ -179,7 +179,8 @@ def test_the_winning_side_loses_its_best_positions_and_the_books_balance() -> No
     (member,) = grid.value["provenance"]["members"]
     told = member["deleveraging"]
     assert told["deleveraged_side"] == "short"
-    assert told["deleveraged_usd"] == watch.deleveraged_usd > 0
+    assert told["deleveraged_usd"] == pytest.approx(watch.deleveraged_usd)
+    assert watch.deleveraged_usd > 1e8
     assert told["suspected_from_ms"] <= told["suspected_to_ms"] <= writer.now_ms
     body = fold.dump(state)
     assert fold.dump(fold.load(body, COIN)) == body

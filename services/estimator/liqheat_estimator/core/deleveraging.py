@@ -25,8 +25,8 @@ from liqheat_estimator.core.parameters import DAY_MS, LONG, MINUTE_MS, SHORT, WI
 from liqheat_estimator.core.position_map import PositionMap
 
 WINDOW_MS: Final = 10 * MINUTE_MS
-#: Samples of the window: one a minute, and one that begins it.
-SAMPLES: Final = 11
+#: Most samples of the window: one a minute, and two at its ends.
+SAMPLES: Final = 12
 MOVE_BINS: Final = 30.0
 FALL_SHARE: Final = 0.05
 UNEXPLAINED_SHARE: Final = 0.03
@@ -55,8 +55,10 @@ class DeleveragingWatch:
     ----------
     samples : list of Sample
         Oldest first, at most ``SAMPLES``, after open-interest reports at least a minute apart.
-    newest : Sample or None
-        After the last report.
+    time_ms : int or None
+        Of the last report; None: a new beginning.
+    liquidated_base, explained_base, deleveraged_base : float
+        As in :class:`Sample`, now.
     from_ms, to_ms : int or None
         First and last report of the last suspicion; event times.
     side : int
@@ -66,26 +68,23 @@ class DeleveragingWatch:
     """
 
     samples: list[Sample] = field(default_factory=list)
-    newest: Sample | None = None
+    time_ms: int | None = None
+    liquidated_base: float = 0.0
+    explained_base: float = 0.0
+    deleveraged_base: float = 0.0
     from_ms: int | None = None
     to_ms: int | None = None
     side: int = SHORT
     deleveraged_usd: float = 0.0
 
     def unexplained(
-        self,
-        time_ms: int,
-        mark_at: float,
-        open_interest_base: float,
-        liquidated_base: float,
-        volume_base: float,
+        self, time_ms: int, mark_at: float, open_interest_base: float, liquidated_base: float, volume_base: float
     ) -> float:
         """Take a report: how much of the fall was deleveraging, in the coin; 0: not suspected.
 
         All that is unexplained of the last ten minutes, less what was already told by :meth:`deleveraged`: when a
-        suspicion begins, the minutes that led to it count, too.
-
-        A report more than ten minutes after the last one, or before it, begins anew.
+        suspicion begins, the minutes that led to it count, too. A report more than ten minutes after the last one, or
+        before it, begins anew.
 
         Parameters
         ----------
@@ -94,43 +93,42 @@ class DeleveragingWatch:
         liquidated_base, volume_base : float
             Since the last report, in the coin.
         """
-        before = self.newest
-        if before is None or not 0 <= time_ms - before.time_ms <= WINDOW_MS:
-            self.newest = Sample(time_ms, mark_at, open_interest_base, 0.0, 0.0, 0.0)
-            self.samples = [self.newest]
+        before_ms, self.time_ms = self.time_ms, time_ms
+        if before_ms is None or not 0 <= time_ms - before_ms <= WINDOW_MS:
+            self.liquidated_base = self.explained_base = self.deleveraged_base = 0.0
+            self.samples = [Sample(time_ms, mark_at, open_interest_base, 0.0, 0.0, 0.0)]
             return 0.0
-        explained = liquidated_base + CLOSING_SHARE * volume_base
-        now = Sample(
-            time_ms,
-            mark_at,
-            open_interest_base,
-            before.liquidated_base + liquidated_base,
-            before.explained_base + explained,
-            before.deleveraged_base,
-        )
-        self.newest = now
-        while len(self.samples) > 1 and self.samples[1].time_ms <= time_ms - WINDOW_MS:
-            self.samples.pop(0)
-        first = self.samples[0]
-        if time_ms - self.samples[-1].time_ms >= MINUTE_MS:
-            self.samples.append(now)
-            del self.samples[:-SAMPLES]
-        if not _is_suspect(first, now):
+        liquidated = self.liquidated_base = self.liquidated_base + liquidated_base
+        explained = self.explained_base = self.explained_base + liquidated_base + CLOSING_SHARE * volume_base
+        samples = self.samples
+        while len(samples) > 1 and samples[1].time_ms <= time_ms - WINDOW_MS:
+            del samples[0]
+        first = samples[0]
+        if time_ms - samples[-1].time_ms >= MINUTE_MS:
+            samples.append(Sample(time_ms, mark_at, open_interest_base, liquidated, explained, self.deleveraged_base))
+        fall = first.open_interest_base - open_interest_base
+        unexplained = fall - (explained - first.explained_base)
+        if (
+            fall < FALL_SHARE * first.open_interest_base
+            or fall <= 0.0
+            or abs(mark_at - first.mark_at) < MOVE_BINS
+            or liquidated <= first.liquidated_base
+            or unexplained < UNEXPLAINED_SHARE * first.open_interest_base
+        ):
             return 0.0
         if self.to_ms is None or time_ms > self.to_ms + WINDOW_MS:
             self.from_ms, self.deleveraged_usd = time_ms, 0.0
         self.to_ms = time_ms
-        self.side = SHORT if now.mark_at < first.mark_at else LONG
-        return max(_unexplained(first, now) - (now.deleveraged_base - first.deleveraged_base), 0.0)
+        self.side = SHORT if mark_at < first.mark_at else LONG
+        return max(unexplained - (self.deleveraged_base - first.deleveraged_base), 0.0)
 
     def deleveraged(self, quantity_base: float, notional_usd: float) -> None:
-        """Note what the map lost of the winning side."""
-        assert self.newest is not None
-        total = self.newest.deleveraged_base + quantity_base
-        if self.samples and self.samples[-1] == self.newest:
-            self.samples[-1] = self.newest._replace(deleveraged_base=total)
-        self.newest = self.newest._replace(deleveraged_base=total)
+        """Note what the map lost of the winning side at the last report."""
+        self.deleveraged_base += quantity_base
         self.deleveraged_usd += notional_usd
+        last = self.samples[-1]
+        if last.time_ms == self.time_ms:
+            self.samples[-1] = last._replace(deleveraged_base=self.deleveraged_base)
 
     def is_told(self, time_ms: int) -> bool:
         """Whether a grid of this time tells of the last suspicion."""
@@ -138,22 +136,7 @@ class DeleveragingWatch:
 
     def restart(self) -> None:
         """What comes can't be compared with what was."""
-        self.samples, self.newest = [], None
-
-
-def _unexplained(first: Sample, now: Sample) -> float:
-    fall = first.open_interest_base - now.open_interest_base
-    return fall - (now.explained_base - first.explained_base)
-
-
-def _is_suspect(first: Sample, now: Sample) -> bool:
-    fall = first.open_interest_base - now.open_interest_base
-    return (
-        abs(now.mark_at - first.mark_at) >= MOVE_BINS
-        and fall >= FALL_SHARE * first.open_interest_base > 0.0
-        and now.liquidated_base > first.liquidated_base
-        and _unexplained(first, now) >= UNEXPLAINED_SHARE * first.open_interest_base
-    )
+        self.samples, self.time_ms = [], None
 
 
 def grow(positions: PositionMap, side: int, factor: float) -> None:

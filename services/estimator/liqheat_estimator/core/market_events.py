@@ -43,8 +43,9 @@ def advance_market(
     """
     if market.mark_price is None or not market.learning.is_due(time_ms):
         return None
-    _end_minute(market, time_ms, siblings)
-    ended = market.learning.advance(time_ms, market.situation(), priors)
+    if market.liquidation_minutes.minute is not None:
+        _end_minute(market, time_ms, siblings)
+    ended = market.learning.advance(time_ms, market.mark_price, market.situation, priors)
     if ended is not None:
         market.round_map()
         market.map_changed()

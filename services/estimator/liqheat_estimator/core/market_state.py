@@ -139,10 +139,6 @@ class MarketState:
         """Positions may stand anywhere beside the mark again: new ones were added, or places were reported."""
         self.swept_low = self.swept_high = self.mark_at
 
-    def reports_liquidations(self) -> bool:
-        """Whether a liquidation of this market was ever reported."""
-        return self.liquidation_minutes.completeness != "unknown" or "liquidations" in self.stream_seen_ms
-
     def situation(self) -> Situation:
         """What the hourly learning needs to know."""
         assert self.mark_price is not None

@@ -46,7 +46,9 @@ def apply_open_interest(
     market.flows += 1
     if market.flows % RECOUNT_EVERY == 0:
         positions.refresh_totals()
-    volume_base = _volume_base(market)
+    traded_base = market.traded.total_base()
+    is_known = market.volume_known and "trades" not in market.interrupted
+    volume_base = traded_base if is_known else math.inf
     if market.flow_ms is not None and time_ms > market.flow_ms:
         _turn_over(market, min(time_ms - market.flow_ms, MAX_TURNOVER_MS), layers, volume_base)
     before = market.open_interest_base
@@ -62,7 +64,7 @@ def apply_open_interest(
     standing = _close_down_to(market, targets)
     needs = [targets[LONG] - standing[LONG], targets[SHORT] - standing[SHORT]]
     if needs != [0.0, 0.0]:
-        _open(market, needs, layers, parameters)
+        _open(market, needs, traded_base, layers, parameters)
     market.flow_ms = time_ms if market.flow_ms is None else max(time_ms, market.flow_ms)
     _start_interval(market)
 
@@ -98,13 +100,6 @@ def put_measured(
     if market.map is not None and market.open_interest_base is not None:
         _close_down_to(market, _targets(market))
     market.map_changed()
-
-
-def _volume_base(market: MarketState) -> float:
-    """Volume since the last update; infinite while it is not known."""
-    if market.volume_known and "trades" not in market.interrupted:
-        return market.traded.total_base()
-    return math.inf
 
 
 def _turn_over(market: MarketState, elapsed_ms: int, layers: Layers, volume_base: float) -> None:
@@ -166,7 +161,9 @@ def _close_down_to(market: MarketState, targets: list[float]) -> list[float]:
     return [longs, shorts]
 
 
-def _open(market: MarketState, needs: list[float], layers: Layers, parameters: EstimatorParameters) -> None:
+def _open(
+    market: MarketState, needs: list[float], traded_base: float, layers: Layers, parameters: EstimatorParameters
+) -> None:
     positions = market.map
     assert positions is not None
     shifts = market.layer_shifts(parameters)
@@ -176,18 +173,19 @@ def _open(market: MarketState, needs: list[float], layers: Layers, parameters: E
         positions.seed(amounts * layers.shares, shifts, layers.seed_width_bins, market.mark_bin)
         market.is_seeded = True
     else:
-        positions.deposit(amounts * layers.opening_weights, _opening_prices(market), shifts, market.mark_bin)
+        positions.deposit(
+            amounts * layers.opening_weights, _opening_prices(market, traded_base), shifts, market.mark_bin
+        )
     for side in (LONG, SHORT):
         market.ledger.deposited_base[side] += needs[side]
     market.map_changed()
 
 
-def _opening_prices(market: MarketState) -> OpeningPrices:
+def _opening_prices(market: MarketState, traded_base: float) -> OpeningPrices:
     """Where the new positions were opened: over the volume, without volume over the way of the mark."""
     traded = market.traded
-    total = traded.total_base()
-    if total > 0:
-        return OpeningPrices(traded.first_bin, traded.quantity_base / total, 0.0)
+    if traded_base > 0:
+        return OpeningPrices(traded.first_bin, traded.quantity_base / traded_base, 0.0)
     low, high = market.swept_low, market.swept_high
     low_bin = max(math.floor(low), market.mark_bin - MAX_BINS // 2)
     high_bin = min(math.floor(high), low_bin + MAX_BINS - 1)

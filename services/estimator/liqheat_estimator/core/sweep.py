@@ -63,6 +63,6 @@ def _consume(market: MarketState, side: int, low: float, high: float) -> None:
     if base > 0:
         market.ledger.consumed_base[side] += base
         market.ledger.consumed_usd[side] += estimated_usd + measured_usd
-        if not market.reports_liquidations():
+        if "liquidations" not in market.stream_seen_ms:  # no feed tells what was liquidated
             market.liquidated_base += base
         market.map_changed()

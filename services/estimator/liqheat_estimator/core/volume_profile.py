@@ -39,6 +39,10 @@ class VolumeProfile:
 
     def add_range(self, low_bin: int, high_bin: int, quantity_base: float) -> None:
         """Count a quantity evenly over the bins from low to high, both included."""
+        count = high_bin - low_bin + 1
+        if len(self.quantity_base) == 0 and count <= MAX_BINS:  # a candle's, mostly
+            self.first_bin, self.quantity_base = low_bin, np.full(count, quantity_base / count)
+            return
         self._cover(low_bin, high_bin)
         start = max(low_bin - self.first_bin, 0)
         end = max(min(high_bin - self.first_bin + 1, len(self.quantity_base)), start + 1)

@@ -7,6 +7,7 @@ millisecond's end, so an event at a full hour still belongs to the hour that it 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -85,19 +86,28 @@ class HourlyLearning:
         step = self.activity.step
         return step is None or time_ms > (step + 1) * STEP_MS
 
-    def advance(self, time_ms: int, market: Situation, priors: PriorTable) -> int | None:
-        """Let time pass up to an event, from the state before it; the number of the hour that ended, if one did."""
+    def advance(
+        self, time_ms: int, mark_price: float, situation: Callable[[], Situation], priors: PriorTable
+    ) -> int | None:
+        """Let time pass up to an event, from the state before it; the number of the hour that ended, if one did.
+
+        Parameters
+        ----------
+        situation : callable
+            Tells more of the market where an hour ends: most samples don't need it.
+        """
         hour = hour_of(time_ms)
         ended = None
         if self.hour is None:
             self.hour = hour
         elif hour > self.hour:
-            self.activity.sample(self.hour * STEPS_AN_HOUR, market.mark_price)
+            market = situation()
+            self.activity.sample(self.hour * STEPS_AN_HOUR, mark_price)
             self._weigh(market)
             self._end_hour(priors.drift, is_next=hour == self.hour + 1)
             ended, self.hour = self.hour, hour
             self._freeze(market, priors)
-        self.activity.sample((time_ms - 1) // STEP_MS, market.mark_price)
+        self.activity.sample((time_ms - 1) // STEP_MS, mark_price)
         return ended
 
     def _weigh(self, market: Situation) -> None:

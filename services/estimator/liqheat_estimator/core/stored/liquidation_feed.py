@@ -9,7 +9,16 @@ from liqheat_estimator.core.stored.arrays import Header, plain, restore
 
 MINUTES_FIELDS = ("completeness", "minute", "all_usd", "late_usd", "reported_sum", "estimated_sum")
 READING_FIELDS = ("window", "occupied", "largest_usd", "shown_usd")
-WATCH_FIELDS = ("from_ms", "to_ms", "side", "deleveraged_usd")
+WATCH_FIELDS = (
+    "time_ms",
+    "liquidated_base",
+    "explained_base",
+    "deleveraged_base",
+    "from_ms",
+    "to_ms",
+    "side",
+    "deleveraged_usd",
+)
 SHARES_FIELDS = ("minute", "shown_usd", "true_usd", "true_squared")
 
 
@@ -32,17 +41,11 @@ def load_minutes(header: Header) -> LiquidationMinutes:
 
 def dump_watch(watch: DeleveragingWatch) -> Header:
     """Header of a watch."""
-    return plain(watch, WATCH_FIELDS) | {
-        "samples": [list(sample) for sample in watch.samples],
-        "newest": None if watch.newest is None else list(watch.newest),
-    }
+    return plain(watch, WATCH_FIELDS) | {"samples": [list(sample) for sample in watch.samples]}
 
 
 def load_watch(header: Header) -> DeleveragingWatch:
     """The watch of a header."""
-    newest = header["newest"]
-    watch = DeleveragingWatch(
-        [Sample(*each) for each in header["samples"]], None if newest is None else Sample(*newest)
-    )
+    watch = DeleveragingWatch([Sample(*each) for each in header["samples"]])
     restore(watch, header, WATCH_FIELDS)
     return watch
