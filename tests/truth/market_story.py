@@ -11,7 +11,7 @@ import numpy as np
 from liqheat_estimator.core.decode import Event
 from liqheat_ingest.margin_tables import Tier, tiers
 from liqheat_ingest.market_simulation.habits import Habits
-from liqheat_ingest.market_simulation.market import MarketStep
+from liqheat_ingest.market_simulation.market_step import MarketStep
 from liqheat_ingest.market_simulation.price_path import PricePath
 from liqheat_ingest.market_simulation.profiles import CoinProfile, VenueProfile
 from liqheat_ingest.market_simulation.trader_market import TraderMarket

@@ -9,7 +9,7 @@ import numpy as np
 
 from liqheat_estimator.core.estimator_fold import EstimatorFold, EstimatorParameters
 from liqheat_estimator.core.market_state import MarketState
-from liqheat_ingest.market_simulation.market import TrueDensity
+from liqheat_ingest.market_simulation.market_step import TrueDensity
 from truth.market_story import COIN, DAY_MS, HOUR_MS, START_MS, VENUE, MarketStory, Setting
 from truth.scores import WIDTHS, Maps, Scores, beside, rank_correlation, score, widened
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from liqheat_estimator.core.decode import Event, TradeBatch
 from liqheat_ingest.margin_tables import Tier
-from liqheat_ingest.market_simulation.market import Liquidated, MarketStep
+from liqheat_ingest.market_simulation.market_step import Liquidated, MarketStep
 from liqheat_ingest.market_simulation.profiles import CoinProfile
 from liqheat_ingest.market_simulation.trader_market import TraderMarket
 from liqheat_shared.contracts.market_events import Candle, Instrument, Liquidation, MarginTier, Ticker

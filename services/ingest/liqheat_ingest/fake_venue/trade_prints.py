@@ -8,7 +8,8 @@ import numpy as np
 
 from liqheat_ingest.fake_venue.accounts import BUYER, MAKERS, SELLER, account_code, maker_code
 from liqheat_ingest.fake_venue.instrument import FakeLiquidation
-from liqheat_ingest.market_simulation.market import Liquidated, MarketStep, Print, SimulatedMarket
+from liqheat_ingest.market_simulation.market import SimulatedMarket
+from liqheat_ingest.market_simulation.market_step import Liquidated, MarketStep, Print
 
 SECOND_MS = 1_000
 

@@ -4,96 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import exp, sqrt
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from liqheat_ingest.margin_tables import Tier
+from liqheat_ingest.market_simulation.first_positions import FirstPosition, open_given, open_invented
 from liqheat_ingest.market_simulation.liquidation_price import (
     isolated_inverse_liquidation_price,
     isolated_liquidation_price,
 )
-from liqheat_ingest.market_simulation.position_book import LiquidatedPosition, LiquidationPrice, PositionBook
+from liqheat_ingest.market_simulation.market_step import (
+    Liquidated,
+    MarketStep,
+    Print,
+    TrueDensity,
+    print_of,
+)
+from liqheat_ingest.market_simulation.position_book import LiquidationPrice, PositionBook
 from liqheat_ingest.market_simulation.profiles import LEVERAGE_MIX, CoinProfile, VenueProfile
-from liqheat_shared.contracts.base import Side
 from liqheat_shared.contracts.liquidation_grids import BIN_WIDTH
 
 POSITIONS_PER_SIDE = 1_500
 #: Average life of a position: about four in five are closed within four days.
 POSITION_LIFE_S = 1.5 * 86_400.0
 FUNDING_INTERVAL_S = 28_800.0
-
-
-class Print(NamedTuple):
-    """A trade between agents, in lots. ``aggressor`` +1: the taker bought.
-
-    ``buyer`` and ``seller`` are the accounts that opened a long or a short with it; None: closed one, or made markets.
-    """
-
-    lots: int
-    aggressor: int
-    buyer: int | None = None
-    seller: int | None = None
-
-
-class FirstPosition(NamedTuple):
-    """A position that stands when the story begins, without its size."""
-
-    entry_price: float
-    leverage: float
-
-
-class Liquidated(NamedTuple):
-    """A position closed by the mark price."""
-
-    side: Side
-    position: LiquidatedPosition
-
-
-class MarketStep(NamedTuple):
-    """What happened in one step.
-
-    Attributes
-    ----------
-    prints : list of Print
-        Trades that opened, closed or liquidated positions.
-    background_lots, background_bought_lots : int
-        Volume that left no position behind (opened and closed within the step), and what takers bought of it.
-    """
-
-    mark_price: float
-    liquidated: list[Liquidated]
-    prints: list[Print]
-    background_lots: int
-    background_bought_lots: int
-
-
-#: Absolute bins and USD, one of each a position.
-BinnedUsd = tuple[NDArray[np.int64], NDArray[np.float64]]
-
-
-class TrueDensity(NamedTuple):
-    """The true liquidation map: USD that would be liquidated in each bin, at the price of liquidation.
-
-    Bin i of the arrays is absolute bin ``first_bin + i``, prices from ``exp(k * 0.001)`` to ``exp((k + 1) * 0.001)``.
-    """
-
-    first_bin: int
-    long_usd: NDArray[np.float64]
-    short_usd: NDArray[np.float64]
-
-    @classmethod
-    def of(cls, longs: BinnedUsd, shorts: BinnedUsd) -> TrueDensity:
-        """From the bin and the USD of each position."""
-        bins = np.concatenate([longs[0], shorts[0]])
-        if len(bins) == 0:
-            return cls(0, np.zeros(0), np.zeros(0))
-        first, size = int(bins.min()), int(bins.max() - bins.min()) + 1
-        long_usd, short_usd = (
-            np.bincount(k - first, weights=usd, minlength=size).astype(np.float64) for k, usd in (longs, shorts)
-        )
-        return cls(first, long_usd, short_usd)
 
 
 class SimulatedMarket:
@@ -146,9 +81,10 @@ class SimulatedMarket:
         self._leverage_edges = np.cumsum(mix[:, 1]) / mix[:, 1].sum()
         self._target_lots = int(self._lots_of(coin.open_interest_usd * venue.share, coin.price))
         if first_positions is None:
-            self._open_first_positions()
+            count = positions_per_side
+            open_invented((self.longs, self.shorts), coin, random, count, self._target_lots, self._leverage)
         else:
-            self._open_given_positions(*first_positions)
+            open_given((self.longs, self.shorts), coin, random, first_positions, self._target_lots)
 
     def _books(self, lot_size: float, tiers: tuple[Tier, ...]) -> tuple[PositionBook, PositionBook]:
         rule: LiquidationPrice = isolated_liquidation_price
@@ -236,7 +172,7 @@ class SimulatedMarket:
                 closed.append(Liquidated(side, position))  # type: ignore[arg-type]
                 other_closes = other.close_lots(position.lots // 2, self._random)
                 opener = book.open(position.lots - other_closes, self.mark_price, self._leverage())
-                prints.append(_print(position.lots, -book.side, book.side, opener))
+                prints.append(print_of(position.lots, -book.side, book.side, opener))
         return closed
 
     def _turn_over(self, seconds: float, prints: list[Print]) -> None:
@@ -248,7 +184,7 @@ class SimulatedMarket:
                     lots += book.close_one(self._random)
                 if lots:
                     opener = book.open(lots, self.mark_price, self._leverage())
-                    prints.append(_print(lots, self._side(), book.side, opener))
+                    prints.append(print_of(lots, self._side(), book.side, opener))
 
     def _grow(self, seconds: float, prints: list[Print]) -> None:
         """Both sides open or both close, with a pull towards the usual open interest."""
@@ -277,41 +213,6 @@ class SimulatedMarket:
         bought = 0.5 + lean + 0.1 * float(self._random.standard_normal())
         return lots, int(lots * min(1.0, max(0.0, bought)))
 
-    def _open_first_positions(self) -> None:
-        """Positions that stood before the story begins, entered at prices of the days before."""
-        shares = self._random.lognormal(0.0, 1.0, self._positions_per_side)
-        all_lots = np.maximum(1, (shares / shares.sum() * self._target_lots)).astype(np.int64)
-        day = self.coin.annual_volatility / sqrt(365.25)
-        for book in (self.longs, self.shorts):
-            past = 1.0 + day * np.clip(self._random.standard_normal(self._positions_per_side), -2.5, 2.5)
-            for lots, factor in zip(self._random.permutation(all_lots), past, strict=True):
-                # Only entries that price has not liquidated since: the nearer, the more leverage is possible.
-                moved = max(0.0, book.side * (float(factor) - 1.0))
-                leverage = min(self._leverage(), 0.6 / max(moved, 1e-9))
-                book.open(int(lots), self.coin.price * float(factor), max(1.5, leverage))
-
-    def _open_given_positions(self, longs: Sequence[FirstPosition], shorts: Sequence[FirstPosition]) -> None:
-        """Sizes by chance; both sides hold the same lots. Leverage is what the tier allows and price has spared."""
-        count = min(len(longs), len(shorts))
-        if count == 0:
-            raise ValueError(f"no first positions for {self.coin.coin} at {self.venue.venue}")
-        shares = self._random.lognormal(0.0, 1.0, count)
-        all_lots = np.maximum(1, (shares / shares.sum() * self._target_lots)).astype(np.int64)
-        for book, entries in ((self.longs, longs), (self.shorts, shorts)):
-            book.limits_leverage = True
-            for size, (entry_price, leverage) in zip(self._random.permutation(all_lots), entries, strict=False):
-                lots = int(size)
-                leverage = min(leverage, book.max_leverage(lots, entry_price))
-                while leverage > 1.0 and self._is_reached(book, book.liquidation_price_of(lots, entry_price, leverage)):
-                    leverage = leverage / 2.0
-                book.open(lots, entry_price, leverage)
-
-    def _is_reached(self, book: PositionBook, liquidation_price: float) -> bool:
-        """Whether the mark is as good as there."""
-        if liquidation_price <= 0.0:
-            return False
-        return book.side * (self.mark_price / liquidation_price - 1.0) < 0.001
-
     def _lots_of(self, usd: float, price: float) -> float:
         """Lots of a notional at a price, not rounded."""
         if self.inverse_lot_usd is not None:
@@ -323,8 +224,3 @@ class SimulatedMarket:
 
     def _side(self) -> int:
         return 1 if self._random.random() < 0.5 else -1
-
-
-def _print(lots: int, aggressor: int, side: int, opener: int | None) -> Print:
-    """A trade of which one side opened a position."""
-    return Print(lots, aggressor, opener, None) if side > 0 else Print(lots, aggressor, None, opener)

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from liqheat_ingest.market_simulation.market import POSITION_LIFE_S, FirstPosition
+from liqheat_ingest.market_simulation.first_positions import FirstPosition
+from liqheat_ingest.market_simulation.market import POSITION_LIFE_S
 from liqheat_ingest.market_simulation.price_path import YEAR_S, PricePath
 from liqheat_ingest.market_simulation.profiles import LEVERAGE_MIX
 

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from liqheat_ingest.margin_tables import margin_table
-from liqheat_ingest.market_simulation.market import MarketStep, SimulatedMarket, TrueDensity
+from liqheat_ingest.market_simulation.market import SimulatedMarket
+from liqheat_ingest.market_simulation.market_step import MarketStep, TrueDensity
 from liqheat_ingest.market_simulation.price_path import PricePath
 from liqheat_ingest.market_simulation.profiles import COINS, VENUES, CoinProfile, VenueProfile
 

@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from liqheat_ingest.margin_tables import Tier
 from liqheat_ingest.market_simulation.habits import Habits
-from liqheat_ingest.market_simulation.market import Liquidated, MarketStep, Print, SimulatedMarket, TrueDensity
+from liqheat_ingest.market_simulation.market import SimulatedMarket
+from liqheat_ingest.market_simulation.market_step import Liquidated, MarketStep, Print, TrueDensity
 from liqheat_ingest.market_simulation.profiles import CoinProfile, VenueProfile
 from liqheat_ingest.market_simulation.trader_book import TraderBook
 from liqheat_shared.contracts.base import Side

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from liqheat_ingest.instruments import InstrumentSpec
-from liqheat_ingest.market_simulation.market import Liquidated, MarketStep, SimulatedMarket, TrueDensity
+from liqheat_ingest.market_simulation.market import SimulatedMarket
+from liqheat_ingest.market_simulation.market_step import Liquidated, MarketStep, TrueDensity
 from liqheat_ingest.market_simulation.profiles import COINS, VENUES
 from liqheat_ingest.market_simulation.simulation import Simulation, StepOf
 from liqheat_ingest.readings import Fact, Item, Market, Trade
