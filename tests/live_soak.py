@@ -1,4 +1,4 @@
-"""A live source with everything dying around it: connections, venues, the broker, itself; and what the log says."""
+"""A live source with everything dying around it: connections, venues, the broker, itself."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections import defaultdict
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import Any, NamedTuple
 
 import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -20,72 +20,26 @@ from liqheat_shared.kafka.topic_admin import apply_topics
 from liqheat_shared.kafka.topics import laptop_topics
 from liqheat_shared.local.kafka_server import KafkaServer
 from liqheat_shared.settings import ServiceSettings
-from live_runs import Collected, fake_venues, number_of
+from live_runs import fake_venues
+from soak_plan import Done
+from soak_verdict import SoakLog, judge
 
 TOPIC = "market-events-v1"
 PARTITIONS = 4
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How long, and what dies how often; seconds of the wall, 0: never.
-
-    ``speed``: how many seconds of the story pass in one of the wall.
-    """
-
-    seconds: float
-    disconnect_every_s: float
-    venue_restart_every_s: float = 0
-    broker_restart_every_s: float = 0
-    ingest_restart_every_s: float = 0
-    speed: float = 1.0
-    coins: int = 3
+DEAD_LETTERS = "dead-letters-v1"
+PROGRESS_EVERY_S = 30.0
 
 
 @dataclass
-class Verdict:
-    """What the log says.
+class Soaked:
+    """A verdict, and how it came about."""
 
-    Attributes
-    ----------
-    undetected : list
-        Holes in the trades that nothing announced covers.
-    repeated : int
-        Trades that are in the log twice.
-    """
-
-    collected: Collected
-    disconnects: int
-    acts: dict[str, int]
+    verdict: object
+    acts: dict
     said: str
-
-    @property
-    def undetected(self):
-        return self.collected.undetected()
-
-    @property
-    def repeated(self):
-        return sum(self.collected.repeated.values())
-
-    @property
-    def sequence_holes(self):
-        """Messages that were numbered and are not in the log, or are there twice or in another order."""
-        return [
-            (*key, before, after)
-            for key, numbers in self.collected.sequences.items()
-            for before, after in pairwise(numbers)
-            if after != before + 1
-        ]
-
-    @property
-    def trades(self):
-        return sum(self.collected.published.values())
-
-
-class _Message(NamedTuple):
-    venue: str
-    type: str
-    value: bytes
+    seconds: float
+    crashes: int
+    dead_letters: int
 
 
 class _Ingest:
@@ -99,22 +53,15 @@ class _Ingest:
             "LIQHEAT_INGEST_LIVE_ENDPOINTS": endpoints,
             "LIQHEAT_INGEST_LIVE_COINS": f"top:{plan.coins}",
             "LIQHEAT_INGEST_BACKFILL_DAYS": "0",
-            "LIQHEAT_INGEST_BACKFILL_HOURS": "0.5",
+            "LIQHEAT_INGEST_BACKFILL_HOURS": "24",
             "LIQHEAT_INGEST_LIVE_SILENCE_S": "6",
         }
         self.process = None
+        self.crashes = 0
 
     def start(self):
-        command = [
-            sys.executable,
-            "-m",
-            "liqheat_shared.local.held_start",
-            os.devnull,
-            "json",
-            "ingest",
-            "--source",
-            "live",
-        ]
+        held = ["-m", "liqheat_shared.local.held_start", os.devnull, "json"]
+        command = [sys.executable, *held, "ingest", "--source", "live"]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, env=self._environment, stderr=log, stdout=log)
 
@@ -126,123 +73,173 @@ class _Ingest:
             self.process.kill()
             raise
 
+    def restart(self):
+        self.note_end(self.stop())
+        self.start()
+
+    def keep_running(self):
+        """Who keeps it running starts it again."""
+        code = self.process.poll()
+        if code is not None:
+            self.note_end(code)
+            self.start()
+
+    def note_end(self, code):
+        """Unless it was told to, it may only end because the broker was away, and says so."""
+        if code:
+            last = [line for line in self.text.splitlines() if line.startswith("liqheat ingest:")][-1]
+            assert code == 1, self.text[-3000:]
+            assert any(word in last for word in ("no Kafka at", "undelivered", "acknowledged")), self.text[-3000:]
+            self.crashes += 1
+
     @property
     def text(self):
         return self.log.read_text(errors="replace")
 
 
-def soak(folder, plan):
-    """Run the plan; the verdict. Needs a broker of its own, which it restarts."""
+def soak(folder, plan, progress=lambda line: None):
+    """Run the plan on a broker of its own, which it restarts."""
     kafka = KafkaServer(folder / "kafka")
     kafka.start()
+    trades = folder / "trades.tsv"
     try:
         settings = ServiceSettings(kafka_bootstrap_servers=kafka.bootstrap_servers, partitions=PARTITIONS)
         asyncio.run(apply_topics(settings, laptop_topics(settings)))
-        options = ["--coins", str(plan.coins), "--history-days", "0.1", "--prints-scale", "2"]
-        if plan.speed != 1.0:
-            now_ms = int(time.time() * 1000)
-            start_ms = now_ms - round(plan.seconds * plan.speed * 1000) - 120_000
-            options += ["--speed", str(plan.speed), "--start-ms", str(start_ms // 60_000 * 60_000)]
-        with fake_venues(*options) as fakes:
+        options = ["--coins", str(plan.coins), "--history-days", "1.1", "--prints-scale", "2"]
+        with fake_venues(*options, "--trades-file", str(trades)) as fakes:
             ingest = _Ingest(folder, kafka.bootstrap_servers, fakes, plan)
             ingest.start()
+            started = time.monotonic()
+            done, until_ms = Done(), 0
             try:
-                acts = _let_things_die(plan, fakes, kafka, ingest)
+                _wait_for_history(ingest)
+                _let_things_die(plan, fakes, kafka, ingest, done, progress)
+                until_ms = fakes.state()["now_ms"]
             finally:
-                assert ingest.stop() == 0, ingest.text[-3000:]
-        collected = asyncio.run(read_log(kafka.bootstrap_servers))
-        return Verdict(collected, acts["disconnect"], acts, ingest.text)
+                code = ingest.stop()
+            ingest.note_end(code)
+            seconds = time.monotonic() - started
+        log, dead_letters = asyncio.run(read_log(kafka.bootstrap_servers))
+        verdict = judge(log, truth_of(trades), until_ms)
+        return Soaked(verdict, done.counts, ingest.text, seconds, ingest.crashes, dead_letters)
     finally:
         kafka.stop()
 
 
-def _let_things_die(plan, fakes, kafka, ingest):
+def _wait_for_history(ingest):
     deadline = time.monotonic() + 120
     while "the history of" not in ingest.text:
         assert time.monotonic() < deadline, ingest.text[-3000:]
         time.sleep(0.2)
-    started = time.monotonic()
-    acts = {"disconnect": 0, "venue": 0, "broker": 0, "ingest": 0}
-    every = {
-        "disconnect": plan.disconnect_every_s,
-        "venue": plan.venue_restart_every_s,
-        "broker": plan.broker_restart_every_s,
-        "ingest": plan.ingest_restart_every_s,
-    }
-    due = {name: started + seconds for name, seconds in every.items() if seconds}
-    while (now := time.monotonic()) < started + plan.seconds:
-        for name in [name for name, at in due.items() if at <= now]:
-            due[name] = time.monotonic() + every[name]
-            acts[name] += 1
-            if name == "disconnect":
-                fakes.act("disconnect", kind=("reset", "clean")[acts[name] % 2])
-            elif name == "venue":
-                fakes.act("restart", venue=list(fakes.endpoints)[acts[name] % len(fakes.endpoints)], seconds=3)
-            elif name == "broker":
-                kafka.stop()
-                time.sleep(1.0)
-                kafka.start()
-            else:
-                assert ingest.stop() == 0, ingest.text[-3000:]
-                ingest.start()
-        code = ingest.process.poll()
-        if code is not None:  # it was started while the broker was away; who keeps it running starts it again
-            assert (code, "no Kafka at" in ingest.text) == (1, True), ingest.text[-3000:]
-            ingest.start()
+
+
+def _let_things_die(plan, fakes, kafka, ingest, done, progress):
+    """What dies at the venues dies in a thread, so that it waits for no restart of broker or ingest.
+
+    Those are restarted here: a child ends with the thread that started it.
+    """
+    started, failures, acts = time.monotonic(), [], plan.acts()
+
+    def trouble_the_venues():
+        try:
+            for act in acts:
+                if act.kind in ("broker", "ingest"):
+                    continue
+                time.sleep(max(0.0, started + act.at_s - time.monotonic()))
+                fakes.act("restart" if act.kind == "outage" else act.kind, **act.fields)
+                done.add(act.kind)
+        except BaseException as error:
+            failures.append(error)
+
+    troubling = threading.Thread(target=trouble_the_venues, daemon=True)
+    troubling.start()
+    restarts = [act for act in acts if act.kind in ("broker", "ingest")]
+    said = started
+    while (troubling.is_alive() or restarts or time.monotonic() < started + plan.seconds) and not failures:
         time.sleep(0.1)
-    time.sleep(6.0)  # whatever was cut last is back
-    return acts
+        ingest.keep_running()
+        now = time.monotonic()
+        if restarts and now >= started + restarts[0].at_s:
+            _restart(restarts[0].kind, kafka, ingest)
+            done.add(restarts.pop(0).kind)
+        if now - said >= PROGRESS_EVERY_S:
+            said = now
+            progress(f"soak: {now - started:.0f} of {plan.seconds:.0f} s, {json.dumps(done.counts)}")
+    if failures:
+        raise failures[0]
+    time.sleep(12.0)  # whatever was cut last is back and refilled
+
+
+def _restart(kind, kafka, ingest):
+    if kind == "ingest":
+        ingest.restart()
+        return
+    kafka.stop()
+    time.sleep(1.0)
+    kafka.start()
+
+
+def truth_of(path):
+    """Every trade that happened: number and time by market."""
+    truth = defaultdict(dict)
+    with path.open(encoding="ascii") as lines:
+        for line in lines:
+            venue, symbol, number, time_ms = line.split("\t")
+            truth[venue, symbol][int(number)] = int(time_ms)
+    return truth
 
 
 async def read_log(broker):
-    """Everything in the log, for its verdicts."""
-    collected = Collected(None)
-    consumer: AIOKafkaConsumer[Any, Any] = AIOKafkaConsumer(
+    """Everything in the log, and how many dead letters there are."""
+    log, dead_letters = SoakLog(), 0
+    consumer: AIOKafkaConsumer = AIOKafkaConsumer(
         bootstrap_servers=broker, auto_offset_reset="earliest", enable_auto_commit=False
     )
     await consumer.start()
     try:
         partitions = [TopicPartition(TOPIC, number) for number in range(PARTITIONS)]
-        consumer.assign(partitions)
-        ends = await consumer.end_offsets(partitions)
+        dead = [TopicPartition(DEAD_LETTERS, n) for n in await _partitions(consumer, DEAD_LETTERS)]
+        consumer.assign(partitions + dead)
+        ends = await consumer.end_offsets(partitions + dead)
         for partition in partitions:
             while await consumer.position(partition) < ends[partition]:
-                for records in (await consumer.getmany(timeout_ms=1000, max_records=5000)).values():
+                for part, records in (await consumer.getmany(timeout_ms=1000, max_records=5000)).items():
                     for record in records:
-                        _take(collected, record.value)
-        return collected
+                        if part.topic == TOPIC:
+                            log.take(orjson.loads(record.value))
+        dead_letters = sum(ends[partition] for partition in dead)
+        return log, dead_letters
     finally:
         await consumer.stop()
 
 
-def _take(collected, value):
-    event = orjson.loads(value)
-    collected.take(_Message(event["venue"], event["type"], value))
-    collected.sequences.setdefault((event["venue"], event["symbol"], event["ingest_epoch"]), []).append(
-        event["sequence"]
-    )
-    # OKX packs trades under the number of the last, and the log does not say how many: its ids tell no holes.
-    if event["type"] == "trades" and event["venue"] != "okx":
-        market = (event["venue"], event["symbol"])
-        for identity, offset_ms in zip(event["trade_id"], event["time_offset_ms"], strict=True):
-            number = number_of(event["venue"], identity)
-            collected.numbers[market].append((number, number, event["event_time_ms"] + offset_ms))
+async def _partitions(consumer, topic):
+    await consumer._client.force_metadata_update()
+    return sorted(consumer.partitions_for_topic(topic) or ())
 
 
-def summary(verdict):
+def summary(soaked):
     """For a person and for a benchmark."""
-    counts = verdict.collected.counts
+    verdict = soaked.verdict
+    log = verdict.log
+    venues = sorted({venue for venue, _ in log.counts})
     return json.dumps(
         {
-            "trades": verdict.trades,
-            "acts": verdict.acts,
-            "interrupted": sum(n for (_, kind), n in counts.items() if kind == "feed-interrupted"),
-            "resumed": sum(n for (_, kind), n in counts.items() if kind == "feed-resumed"),
-            "refilled_messages": sum(n for (_, kind), n in counts.items() if kind == "refilled"),
-            "holes": len(verdict.collected.holes()),
-            "undetected": verdict.undetected[:5],
+            "seconds": round(soaked.seconds),
+            "acts": soaked.acts,
+            "crashes": soaked.crashes,
+            "happened": verdict.happened,
+            "published": verdict.published,
+            "interruptions_announced": dict(log.interruptions),
+            "refilled_trades": {venue: log.counts[venue, "refilled"] for venue in venues},
+            "gaps_undetected": len(verdict.undetected),
+            "first_undetected": verdict.undetected[:5],
+            "uncounted": verdict.uncounted,
+            "open_gaps": verdict.open_gaps(),
             "repeated": verdict.repeated,
-            "sequence_holes": verdict.sequence_holes[:5],
-            "dead_letters": sum(n for (_, kind), n in counts.items() if kind == "dead-letter"),
-        }
+            "invented": verdict.invented,
+            "sequence_holes": log.sequence_holes()[:5],
+            "dead_letters": soaked.dead_letters,
+        },
+        indent=2,
     )

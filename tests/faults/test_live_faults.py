@@ -5,28 +5,22 @@ from __future__ import annotations
 import pytest
 
 from liqheat_shared.local.prepare import prepare
-from live_soak import Plan, soak, summary
+from live_soak import soak, summary
+from soak_plan import Plan
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
 
 
 def test_every_gap_is_announced_and_no_trade_comes_twice_whatever_dies(tmp_path):
     prepare()
-    plan = Plan(
-        seconds=20,
-        disconnect_every_s=4,
-        venue_restart_every_s=9,
-        broker_restart_every_s=7,
-        ingest_restart_every_s=13,
-    )
-    verdict = soak(tmp_path, plan)
-    assert verdict.acts["disconnect"] >= 3
-    assert verdict.acts["venue"] >= 1
-    assert verdict.acts["broker"] >= 1
-    assert verdict.acts["ingest"] >= 1
-    assert verdict.trades > 100
-    assert verdict.sequence_holes == [], summary(verdict)
-    assert verdict.undetected == [], summary(verdict)
-    assert verdict.repeated == 0, summary(verdict)
-    assert verdict.collected.of_type("feed-interrupted")
-    assert "Traceback" not in verdict.said
+    plan = Plan(seconds=20, disconnects=8, venue_restarts=2, broker_restarts=2, ingest_restarts=1, stalls=0, refusals=1)
+    soaked = soak(tmp_path, plan)
+    verdict, told = soaked.verdict, summary(soaked)
+    assert soaked.acts == {"disconnect": 8, "restart": 2, "broker": 2, "ingest": 1, "throttle": 1}
+    assert verdict.published > 100, told
+    assert verdict.log.sequence_holes() == [], told
+    assert verdict.undetected == [], told
+    assert not any(verdict.uncounted.values()), told
+    assert (verdict.repeated, verdict.invented) == (0, 0), told
+    assert sum(verdict.log.interruptions.values()) > 0, told
+    assert "Traceback" not in soaked.said

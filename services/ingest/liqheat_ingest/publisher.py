@@ -65,6 +65,9 @@ class Publisher:
             No broker answers, or a topic is missing.
         """
         self._producer = AIOKafkaProducer(**producer_options(self._settings) | {"max_batch_size": KAFKA_BATCH_BYTES})
+        # A batch that finds no leader fails after aiokafka's request timeout, half a minute: a broker may need longer
+        # to come back. How long that may take is said by our own setting.
+        self._producer._message_accumulator._batch_ttl = self._settings.ingest_delivery_timeout_s
         broker = self._settings.kafka_bootstrap_servers
         try:
             await asyncio.wait_for(self._producer.start(), CONNECT_TIMEOUT_S)

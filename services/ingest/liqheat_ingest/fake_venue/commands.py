@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from pathlib import Path
 from typing import Any
 
 from liqheat_shared.command import Command
@@ -31,6 +32,9 @@ class FakeVenue(Command):
         parser.add_argument("--start-ms", type=int, help="time of the story at the start, a whole minute (default now)")
         parser.add_argument(
             "--prints-scale", type=float, default=1.0, help="factor of the number of trades (default 1)"
+        )
+        parser.add_argument(
+            "--trades-file", type=Path, help="write every trade there: venue, symbol, number, milliseconds"
         )
         parser.add_argument(
             "--fault",
@@ -68,6 +72,7 @@ class FakeVenue(Command):
             start_ms=options.start_ms,
             prints_scale=options.prints_scale,
             faults=tuple(options.fault),
+            trades_file=options.trades_file,
         )
         try:
             _run(asyncio, chosen, serve)

@@ -7,6 +7,7 @@ import contextlib
 import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from aiohttp import web
@@ -18,6 +19,7 @@ from liqheat_ingest.fake_venue.hyperliquid import HyperliquidServer
 from liqheat_ingest.fake_venue.listings import VENUES
 from liqheat_ingest.fake_venue.okx import OkxServer
 from liqheat_ingest.fake_venue.story_clock import StoryClock
+from liqheat_ingest.fake_venue.trade_file import TradeFile
 from liqheat_ingest.fake_venue.venue_server import VenueServer
 from liqheat_ingest.fake_venue.world import SLOT_MS, World
 from liqheat_shared.clock import now_ms
@@ -45,6 +47,8 @@ class FakeVenueOptions:
         By venue, and ``control``; 0 or absent: a free one.
     start_ms : int or None
         Time of the story at the beginning, a whole minute; None: now, caught up from the last whole minute.
+    trades_file : Path or None
+        Every trade since the sockets opened is written there.
     """
 
     venues: tuple[str, ...] = VENUES
@@ -57,6 +61,7 @@ class FakeVenueOptions:
     prints_scale: float = 1.0
     positions_per_side: int = 1_000
     faults: tuple[dict[str, Any], ...] = ()
+    trades_file: Path | None = None
 
 
 class FakeVenueProcess:
@@ -92,6 +97,7 @@ class FakeVenueProcess:
         self._story: asyncio.Task[None] | None = None
         self._clock: StoryClock | None = None
         self._behind_ms = 0
+        self._trades = TradeFile(options.trades_file) if options.trades_file is not None else None
 
     async def __aenter__(self) -> FakeVenueProcess:
         try:
@@ -126,6 +132,8 @@ class FakeVenueProcess:
             server.disconnect_all("clean")
         for runner in self._runners:
             await runner.cleanup()
+        if self._trades is not None:
+            self._trades.close()
 
     async def wait(self) -> None:
         """Until the story fails, which is a bug."""
@@ -166,6 +174,8 @@ class FakeVenueProcess:
         for burst in self.control.bursts:
             happened[burst.server.venue] += burst.advance(from_ms, from_ms + SLOT_MS)
         self.control.bursts = [burst for burst in self.control.bursts if not burst.is_over]
+        if self._trades is not None:
+            self._trades.add(slot for slots in happened.values() for slot in slots)
         for venue, server in self.servers.items():
             server.run_slot(happened[venue], now_s)
             server.flush(now_s)

@@ -9,6 +9,7 @@ from typing import Any
 
 from liqheat_ingest.raw import RawMessage, websocket_channel
 from liqheat_ingest.readings import Market
+from liqheat_ingest.sources.live.attended_silence import AttendedSilence
 from liqheat_ingest.sources.live.backoff import Backoff
 from liqheat_ingest.sources.live.connection_plan import chunks
 from liqheat_ingest.sources.live.exchanges import ExchangePort
@@ -70,6 +71,7 @@ class Connection:
         self._patience = patience
         self._channel = websocket_channel(self.url)
         self._heard_ms = 0
+        self._silence = AttendedSilence(round(patience.look * 2_000))
         self._up_ms = 0
         self._asked = False
         self._subscriptions = Subscriptions()
@@ -85,6 +87,7 @@ class Connection:
 
     def heard(self) -> None:
         self._heard_ms = self._now_ms()
+        self._silence.heard()
 
     def is_data(self, message: Any) -> bool:
         if self.feed.is_data(message):
@@ -104,7 +107,7 @@ class Connection:
     async def room(self) -> None:
         await self._intake.outlet.room()
         # The socket was not read while we waited, so its silence says nothing.
-        self._heard_ms = self._now_ms()
+        self.heard()
 
     # ---- topics that come and go
 
@@ -192,12 +195,17 @@ class Connection:
         closed = self._port.watch(self.url, _UNTIL_CLOSED)
         try:
             await asyncio.wait_for(self._port.connected(self.url, closed), self._patience.dial)
-            self._heard_ms = self._up_ms = self._now_ms()
-            self._asked = False
+            self._begin_to_listen()
             await self._subscribe(closed)
             return await self._stay(closed)
         finally:
             closed.cancel()
+
+    def _begin_to_listen(self) -> None:
+        """The connection stands."""
+        self._heard_ms = self._up_ms = self._now_ms()
+        self._silence.begin(self._up_ms)
+        self._asked = False
 
     async def _subscribe(self, closed: asyncio.Future[Any]) -> None:
         """Ask for what waits and see that it is acknowledged. Raises TimeoutError."""
@@ -247,9 +255,10 @@ class Connection:
     async def _look(self) -> str | None:
         """A reason to give the connection up; None: it is well."""
         now_ms, watch = self._now_ms(), self._intake.watch
+        is_late = self._silence.looked(now_ms)
         if self.is_full():
             return None  # we do not read, so there is nothing to hear
-        silent_s = (now_ms - self._heard_ms) / 1000.0
+        silent_s = self._silence.milliseconds / 1000.0
         if silent_s > self._patience.dead:
             return f"silent: no frame for {silent_s:.0f} s"
         if silent_s > self._patience.ask and not self._asked:
@@ -257,6 +266,8 @@ class Connection:
             await self._port.ask_for_life(self.url)
         elif silent_s <= self._patience.ask:
             self._asked = False
+        if is_late:
+            return None  # what the streams said meanwhile is still unread
         silent = watch.silent(self.streams(), self._up_ms, now_ms)
         return self._renew_silent(silent, now_ms) if silent else None
 

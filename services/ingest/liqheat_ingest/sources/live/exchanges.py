@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from math import inf
 from typing import Any, Protocol
 from urllib.parse import urlsplit, urlunsplit
 
@@ -88,6 +89,9 @@ def _with_tap(ordinary: Any, tap: Tap) -> SocketClient:
         ordinary.on_connected_callback,
         options,
     )
+    # ccxt pings on, and gives no connection up for a pong that is late. Behind a backlog the pong waits with everything
+    # else: that would throw away all that was sent and not read yet. Silence is judged by whoever hears every frame.
+    client.maxPingPongMisses = inf
     client.proxy = ordinary.proxy
     client.decompressBinary = False
     return client

@@ -17,6 +17,12 @@ from liqheat_ingest.sources.live.venues.feed import Listed
 LONGEST_BY_TRADES_MS = 120_000
 #: Refills at a time for each venue.
 AT_ONCE = 4
+#: Why trades stay missing.
+NOTHING_BEFORE = "no trade before it to go on from"
+NO_HISTORY = "the venue tells no past trades"
+NOT_SO_FAR = "the venue's past trades reach no further back"
+BY_CANDLES = "longer than two minutes: candles tell it"
+CUT_SHORT = "the refill was cut short"
 
 
 class Lost(NamedTuple):
@@ -27,10 +33,30 @@ class Lost(NamedTuple):
     last_id: str | None
 
 
+class Filled(NamedTuple):
+    """What became of a refill.
+
+    Attributes
+    ----------
+    missing : int or None
+        Trades that stay missing; None where that can't be known.
+    reason : str
+        Why some do, or may; empty: none do.
+    is_done : bool
+        Whether the venue answered. Where it did not, what is lost next is fetched together with this.
+    """
+
+    missing: int | None
+    reason: str
+    is_done: bool
+
+
 class Refill:
     """Fills the trades that a venue's lost connection left out.
 
-    From the loss on the market's events are held back, so that what is refilled comes before what follows it.
+    From the loss on the market's events are held back, so that what is refilled comes before what follows it. A
+    connection that is lost again meanwhile makes the interruption longer: what was lost then is fetched, too, before
+    the market is released.
 
     Parameters
     ----------
@@ -50,6 +76,8 @@ class Refill:
         self._within_s = within_s
         self._fill_by_candles = fill_by_candles
         self._lost: dict[Market, Lost] = {}
+        #: Markets whose refill is under way; the event: its trades flow.
+        self._flowing: dict[Market, asyncio.Event] = {}
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
         self.refilled_trades = 0
@@ -58,11 +86,15 @@ class Refill:
         """Streams were lost: hold their markets back, and remember where they stopped."""
         numbers, intake = self._run.intake.numbers, self._run.intake
         for stream in streams:
-            if stream.name == "trades" and stream.market not in self._lost and not intake.is_held(stream.market):
-                self._lost[stream.market] = Lost(
-                    from_ms, numbers.last_ms(stream.market), numbers.last_id(stream.market)
-                )
-                intake.hold(stream.market)
+            market = stream.market
+            if stream.name != "trades" or market in self._lost:
+                continue
+            if market in self._flowing:
+                self._flowing[market].clear()
+            elif intake.is_held(market):
+                continue  # its history is being fetched, up to when it flows
+            self._lost[market] = Lost(from_ms, numbers.last_ms(market), numbers.last_id(market))
+            intake.hold(market)
 
     def left_off(self, market: Market, since_ms: int) -> None:
         """An earlier owner published the market up to a time: fill from there, as after a loss."""
@@ -73,16 +105,21 @@ class Refill:
         """Streams flow again: announce those that need no refill, and begin to refill the others."""
         now_ms, intake = self._now_ms(), self._run.intake
         listed = {entry.market: entry for entry in self._run.markets}
-        ready = [stream for stream in streams if stream.name != "trades" or stream.market not in self._lost]
+        ready = [stream for stream in streams if stream.name != "trades" or not self._waits(stream.market)]
         intake.add(intake.watch.resumed(ready, now_ms))
         for stream in streams:
-            entry = listed.get(stream.market)
-            if stream.name != "trades" or stream.market not in self._lost:
+            market = stream.market
+            if stream.name != "trades" or not self._waits(market):
                 continue
-            lost = self._lost.pop(stream.market)
+            if market in self._flowing:
+                self._flowing[market].set()
+                continue
+            lost, entry = self._lost.pop(market), listed.get(market)
             if entry is None or lost.last_trade_ms is None:
-                self._end(stream, None)  # there is nothing to go on from
+                self._end(stream, Filled(None, NOTHING_BEFORE, is_done=True))
                 continue
+            self._flowing[market] = asyncio.Event()
+            self._flowing[market].set()
             self._start(self._refill(entry, stream, lost))
 
     async def close(self) -> None:
@@ -91,51 +128,94 @@ class Refill:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    def _waits(self, market: Market) -> bool:
+        return market in self._lost or market in self._flowing
+
     def _start(self, work: Any) -> None:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def _refill(self, listed: Listed, stream: Stream, lost: Lost) -> None:
-        missing: int | None = None
+        """Until everything up to a connection that stands is fetched, or can't be."""
+        market = listed.market
+        filled = Filled(None, CUT_SHORT, is_done=False)
+        try:
+            unknown: Filled | None = None
+            while True:
+                filled = await self._once(listed, lost)
+                if filled.is_done and filled.missing is None:
+                    unknown = filled
+                if market not in self._lost:
+                    break
+                again = self._lost[market]
+                await self._flowing[market].wait()
+                del self._lost[market]
+                lost = again if filled.is_done else lost
+            if unknown is not None:
+                filled = filled._replace(missing=None, reason=unknown.reason)
+        except asyncio.CancelledError:
+            # We end. The next owner fetches the trades from the last one in the log on: those that are held back must
+            # not get there first, unless nobody will tell them again.
+            if self._run.feed.recent_trades(listed, None, lost.since_ms) is None:
+                self._end(stream, Filled(None, CUT_SHORT, is_done=False))
+            raise
+        except BaseException:
+            self._end(stream, filled)
+            raise
+        else:
+            self._end(stream, filled)
+        finally:
+            self._flowing.pop(market, None)
+
+    async def _once(self, listed: Listed, lost: Lost) -> Filled:
         try:
             async with asyncio.timeout(self._within_s), self._slots:
+                since_ms = lost.last_trade_ms or lost.since_ms
                 if self._now_ms() - lost.since_ms > LONGEST_BY_TRADES_MS:
-                    await self._fill_by_candles(self._run, listed, lost.last_trade_ms or lost.since_ms)
-                else:
-                    missing = await self._by_trades(listed, lost)
-        except (TimeoutError, RestFailed):
-            missing = self._still_missing(listed.market)
-        finally:
-            self._end(stream, missing)
+                    await self._fill_by_candles(self._run, listed, since_ms)
+                    return Filled(None, BY_CANDLES, is_done=True)
+                return await self._by_trades(listed, lost, since_ms)
+        except TimeoutError:
+            return Filled(self._still_missing(listed.market), f"no answer within {self._within_s:.0f} s", is_done=False)
+        except RestFailed as error:
+            return Filled(self._still_missing(listed.market), str(error), is_done=False)
 
-    async def _by_trades(self, listed: Listed, lost: Lost) -> int | None:
-        """Publish the trades of the gap; how many stay missing, None where that can't be known."""
-        intake = self._run.intake
-        since_ms = lost.last_trade_ms or lost.since_ms
-        told = sorted(
-            await self._run.trades_since(listed, lost.last_id, since_ms), key=lambda trade: trade.event_time_ms
-        )
-        news = [
-            trade
-            for trade in told
-            if trade.market == listed.market and trade.event_time_ms >= since_ms and intake.numbers.admit(trade)
-        ]
+    async def _by_trades(self, listed: Listed, lost: Lost, since_ms: int) -> Filled:
+        """Publish the trades of the gap."""
+        market, intake = listed.market, self._run.intake
+
+        def asking() -> None:
+            if market in self._lost and self._flowing[market].is_set():
+                del self._lost[market]  # lost again and back before we ask: the answer tells of both
+
+        told = await self._run.trades_since(listed, lost.last_id, since_ms, asking)
+        if told is None:
+            return Filled(None, NO_HISTORY, is_done=True)
+        told = sorted((trade for trade in told if trade.market == market), key=lambda trade: trade.event_time_ms)
+        counts = self._run.feed.counts_trades
+        # By its number a trade is known for ever; ids elsewhere are forgotten, so what is older than the gap stays out.
+        news = [trade for trade in told if (counts or trade.event_time_ms >= since_ms) and intake.numbers.admit(trade)]
         intake.numbers.take_holes()
         intake.add(refilled_batches(news, self._now_ms()))
         self.refilled_trades += len(news)
-        if self._run.feed.counts_trades:
-            return self._still_missing(listed.market)
-        return 0 if told and told[0].event_time_ms <= since_ms else None
+        if counts:
+            missing = self._still_missing(market)
+            return Filled(missing, NOT_SO_FAR if missing else "", is_done=True)
+        reaches = bool(told) and told[0].event_time_ms <= since_ms
+        return Filled(0 if reaches else None, "" if reaches else NOT_SO_FAR, is_done=True)
 
     def _still_missing(self, market: Market) -> int | None:
         return self._run.intake.numbers.still_missing(market) if self._run.feed.counts_trades else None
 
-    def _end(self, stream: Stream, missing: int | None) -> None:
+    def _end(self, stream: Stream, filled: Filled) -> None:
         intake, now_ms = self._run.intake, self._now_ms()
+        missing = filled.missing
+        if self._run.feed.counts_trades and missing is not None:
+            missing = intake.numbers.still_missing(stream.market)  # with what was lost since the venue answered
         intake.numbers.close_holes(stream.market)
         intake.missed_trades += missing or 0
-        intake.add(intake.watch.resumed([stream], now_ms, "", missing))
+        intake.add(intake.watch.resumed([stream], now_ms, "" if missing == 0 else filled.reason, missing))
         intake.release(stream.market, now_ms)
 
 

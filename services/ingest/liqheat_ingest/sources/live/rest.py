@@ -59,13 +59,21 @@ class Rest:
         """End of the venue's ban; 0 or past: none."""
         return max(budget.banned_until_ms for budget in self.budgets.values())
 
-    async def call(self, request: Request, urgency: Urgency = "needed", tries: int = 1) -> Any:
+    async def call(
+        self,
+        request: Request,
+        urgency: Urgency = "needed",
+        tries: int = 1,
+        on_turn: Callable[[], None] | None = None,
+    ) -> Any:
         """The parsed answer.
 
         Parameters
         ----------
         tries : int
             How often to ask; for what will not be asked again soon. The budget pauses where the venue was too busy.
+        on_turn : callable
+            Called just before it is asked: what happened up to then is in the answer.
 
         Raises
         ------
@@ -74,15 +82,17 @@ class Rest:
         """
         for left in range(tries - 1, -1, -1):
             try:
-                return await self._once(request, urgency)
+                return await self._once(request, urgency, on_turn)
             except RestFailed:
                 if not left:
                     raise
                 await asyncio.sleep(RETRY_AFTER_S)
         raise AssertionError("unreachable")
 
-    async def _once(self, request: Request, urgency: Urgency) -> Any:
+    async def _once(self, request: Request, urgency: Urgency, on_turn: Callable[[], None] | None) -> Any:
         await self._turn(request, urgency)
+        if on_turn is not None:
+            on_turn()
         refusals = self.counts.refusals
         try:
             answer = await self._exchange.request(request.path, [request.api], request.method, dict(request.parameters))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from liqheat_ingest.mappers import mapper_of
@@ -24,6 +24,8 @@ from liqheat_ingest.sources.live.venues import feed_of
 from liqheat_ingest.sources.live.venues.feed import Listed, Request
 
 MOST_PAGES = 40
+#: Of past trades, to refill one gap of one market.
+MOST_TRADE_PAGES = 10
 #: Reason of the interruption that a liquidation stream begins with.
 NOT_CONNECTED_YET = "not connected yet"
 
@@ -193,14 +195,31 @@ class VenueRun:
                 self._hooks.say(f"no history of open interest: {error}")
         return join((fact for fact in candles if fact.market == listed.market), interest)
 
-    async def trades_since(self, listed: Listed, last_id: str | None, from_ms: int) -> list[Trade]:
-        """What the venue still knows of the trades since one; empty where it tells none. Raises RestFailed."""
+    async def trades_since(
+        self, listed: Listed, last_id: str | None, from_ms: int, on_turn: Callable[[], None]
+    ) -> list[Trade] | None:
+        """What the venue still knows of the trades since one; None where it tells none. Raises RestFailed.
+
+        Parameters
+        ----------
+        on_turn : callable
+            Called before each request for trades that are newer than all that was told.
+        """
         request = self.feed.recent_trades(listed, last_id, from_ms)
         if request is None:
-            return []
-        answer = await self.rest.call(request, "spare")
-        raw = RawMessage(self.venue, request.channel, self._hooks.now_ms(), answer)
-        return [item for item in self.intake.mapper.map(raw) if isinstance(item, Trade)]
+            return None
+        found: list[Trade] = []
+        for _ in range(MOST_TRADE_PAGES):
+            is_newest = not found or self.feed.tells_trades_forward
+            answer = await self.rest.call(request, "spare", tries=2, on_turn=on_turn if is_newest else None)
+            raw = RawMessage(self.venue, request.channel, self._hooks.now_ms(), answer)
+            page = [item for item in self.intake.mapper.map(raw) if isinstance(item, Trade)]
+            found += page
+            more = self.feed.more_trades(listed, page, last_id)
+            if more is None:
+                break
+            request = more
+        return found
 
     async def measure_skew(self) -> None:
         """Time one call to the venue. Raises RestFailed."""

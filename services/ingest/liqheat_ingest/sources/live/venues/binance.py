@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any, ClassVar
 
-from liqheat_ingest.readings import Market
+from liqheat_ingest.readings import Market, Trade
 from liqheat_ingest.sources.live.feed_watch import Stream
 from liqheat_ingest.sources.live.rate_budget import RateLimit
 from liqheat_ingest.sources.live.venues.feed import (
@@ -26,6 +26,8 @@ from liqheat_ingest.sources.live.venues.feed import (
     pages,
 )
 
+#: Most that one call of ``aggTrades`` answers.
+TRADES_A_PAGE = 1_000
 _INTERVALS = {MINUTE_MS: "1m", 5 * MINUTE_MS: "5m", HOUR_MS: "1h"}
 #: ``/futures/data`` tells the last month only.
 OPEN_INTEREST_DAYS_MS = 29 * 24 * HOUR_MS
@@ -46,6 +48,7 @@ class BinanceFeed(VenueFeed):
     topics_per_request = 100
     requests_per_second = 4.0
     counts_trades = True
+    tells_trades_forward = True
 
     def url(self, exchange: Any, address: str, number: int) -> str:
         return f"{exchange.get_ws_url('linear', address)}/{number}"
@@ -136,7 +139,13 @@ class BinanceFeed(VenueFeed):
 
     def recent_trades(self, listed: Listed, after_id: str | None, from_ms: int) -> Request | None:
         where: dict[str, Any] = {"startTime": from_ms} if after_id is None else {"fromId": int(after_id) + 1}
-        return _rest("aggTrades", {"symbol": listed.symbol, "limit": 1000} | where, 20)
+        return _rest("aggTrades", {"symbol": listed.symbol, "limit": TRADES_A_PAGE} | where, 20)
+
+    def more_trades(self, listed: Listed, page: Sequence[Trade], after_id: str | None) -> Request | None:  # noqa: ARG002
+        if len(page) < TRADES_A_PAGE:
+            return None
+        last = max(int(trade.trade_id or 0) for trade in page)
+        return self.recent_trades(listed, str(last), 0)
 
 
 def _topic(address: str, name: str, streams: tuple[Stream, ...]) -> Topic:

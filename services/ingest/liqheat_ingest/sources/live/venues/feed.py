@@ -7,7 +7,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from liqheat_ingest.instruments import InstrumentSpec
 from liqheat_ingest.raw import rest_channel
-from liqheat_ingest.readings import Market
+from liqheat_ingest.readings import Market, Trade
 from liqheat_ingest.sources.live.feed_watch import Stream
 from liqheat_ingest.sources.live.rate_budget import RateLimit
 
@@ -125,6 +125,8 @@ class VenueFeed:
         How long, where its answer does not say.
     counts_trades : bool
         Whether consecutive trades of a market have consecutive ids.
+    tells_trades_forward : bool
+        Whether a further page of past trades is newer than the one before it.
     """
 
     venue: ClassVar[str]
@@ -139,6 +141,7 @@ class VenueFeed:
     ban_status: ClassVar[int] = 418
     ban_s: ClassVar[float] = 120.0
     counts_trades: ClassVar[bool] = False
+    tells_trades_forward: ClassVar[bool] = False
 
     # ---- WebSocket
 
@@ -226,6 +229,10 @@ class VenueFeed:
 
     def recent_trades(self, listed: Listed, after_id: str | None, from_ms: int) -> Request | None:  # noqa: ARG002
         """The trades since one, as far as one call goes; None where the venue has no such call."""
+        return None
+
+    def more_trades(self, listed: Listed, page: Sequence[Trade], after_id: str | None) -> Request | None:  # noqa: ARG002
+        """The call that goes on where the last page of trades ended; None: that was all, or all that is told."""
         return None
 
 

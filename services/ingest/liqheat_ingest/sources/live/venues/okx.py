@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any, ClassVar
 
-from liqheat_ingest.readings import Market
+from liqheat_ingest.readings import Market, Trade
 from liqheat_ingest.sources.live.feed_watch import Stream
 from liqheat_ingest.sources.live.rate_budget import RateLimit
 from liqheat_ingest.sources.live.venues.feed import (
@@ -126,6 +126,15 @@ class OkxFeed(VenueFeed):
 
     def recent_trades(self, listed: Listed, after_id: str | None, from_ms: int) -> Request | None:  # noqa: ARG002
         return _rest("market/trades", {"instId": listed.symbol, "limit": 500}, 1)
+
+    def more_trades(self, listed: Listed, page: Sequence[Trade], after_id: str | None) -> Request | None:
+        """The last 500 were not enough: backward from the oldest of them, a hundred at a time."""
+        if not page or after_id is None:
+            return None
+        oldest = min(int(trade.trade_id or 0) for trade in page)
+        if oldest <= int(after_id) + 1:
+            return None
+        return _rest("market/history-trades", {"instId": listed.symbol, "after": oldest, "limit": 100}, 1)
 
 
 def _topic(listed: Listed, channel: str, stream: str) -> Topic:
