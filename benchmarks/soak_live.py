@@ -1,6 +1,6 @@
 """The live source while connections, venues, the broker and the process itself die again and again.
 
-``python soak_live.py --day`` plays 24 simulated hours in 34 minutes: a simulated minute is 1.4 s, each with a
+``python soak_live.py --day`` plays 24 simulated hours in 29 minutes: a simulated minute is 1.2 s, each with a
 disconnect. ``python soak_live.py --seconds 240`` plays as much of the same at the same pace; so does ``run.py``.
 Everything is judged by the trades that the fake venues made, one by one.
 """

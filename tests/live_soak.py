@@ -58,11 +58,13 @@ class _Ingest:
         }
         self.process = None
         self.crashes = 0
+        self._begun_at = 0
 
     def start(self):
         held = ["-m", "liqheat_shared.local.held_start", os.devnull, "json"]
         command = [sys.executable, *held, "ingest", "--source", "live"]
         with self.log.open("ab") as log:
+            self._begun_at = log.tell()
             self.process = subprocess.Popen(command, env=self._environment, stderr=log, stdout=log)
 
     def stop(self):
@@ -96,6 +98,10 @@ class _Ingest:
     def text(self):
         return self.log.read_text(errors="replace")
 
+    @property
+    def text_of_this_run(self):
+        return self.log.read_bytes()[self._begun_at :].decode(errors="replace")
+
 
 def soak(folder, plan, progress=lambda line: None):
     """Run the plan on a broker of its own, which it restarts."""
@@ -128,7 +134,8 @@ def soak(folder, plan, progress=lambda line: None):
 
 def _wait_for_history(ingest):
     deadline = time.monotonic() + 120
-    while "the history of" not in ingest.text:
+    while "the history of" not in ingest.text_of_this_run:
+        ingest.keep_running()
         assert time.monotonic() < deadline, ingest.text[-3000:]
         time.sleep(0.2)
 
@@ -167,6 +174,7 @@ def _let_things_die(plan, fakes, kafka, ingest, done, progress):
             progress(f"soak: {now - started:.0f} of {plan.seconds:.0f} s, {json.dumps(done.counts)}")
     if failures:
         raise failures[0]
+    _wait_for_history(ingest)  # it may have been started just now
     time.sleep(12.0)  # whatever was cut last is back and refilled
 
 

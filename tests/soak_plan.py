@@ -76,7 +76,7 @@ class Plan:
 
 
 #: A simulated minute in seconds: about what a connection takes to be dialled, subscribed to and refilled.
-MINUTE_S = 1.4
+MINUTE_S = 1.2
 #: 24 simulated hours: a disconnect a minute, a venue restart an hour, a broker restart every three hours, an ingest
 #: restart every four. Two outages last longer than two real minutes, so that candles have to tell them.
 DAY = Plan(
