@@ -2,7 +2,9 @@
 
 1. How often open interest and price of seven real perpetuals meet the two conditions that need neither volume nor
    liquidations, which that data lacks: an upper bound of false alarms. Left out where the data is absent.
-2. Simulated crashes with and without it.
+2. The watch itself on three days of five Hyperliquid perpetuals, minute by minute, as if there were always a little
+   liquidated. The recorder lost trades, so its volume explains too little: an upper bound again.
+3. Simulated crashes with and without it.
 """
 
 from __future__ import annotations
@@ -17,11 +19,13 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
-from liqheat_estimator.core.deleveraging import FALL_SHARE, MOVE_BINS
+from liqheat_estimator.core.deleveraging import FALL_SHARE, MOVE_BINS, DeleveragingWatch
 from truth.crash import run_crash
 
 ROOT = Path(__file__).resolve().parent.parent
 HISTORY = ROOT.parent / "shared/data/binance-history"
+TAPE = ROOT.parent / "shared/data/hyperliquid-tape"
+TAPE_COINS = ("BTC", "ETH", "SOL", "AVAX", "DOGE")
 SEEDS = (1, 2, 3, 4)
 #: What the market takes over of liquidations in ten seconds, as a share of the open interest; None: everything.
 ABSORBED = (None, 0.002, 0.001, 0.0003)
@@ -44,9 +48,39 @@ def real_alarms() -> list[dict[str, Any]]:
     return lines
 
 
+def _column(paths: list[Path], *names: str) -> list[np.ndarray]:
+    rows = []
+    for path in paths:
+        with gzip.open(path, "rt") as text:
+            rows += [[float(row[name]) for name in names] for row in csv.DictReader(text) if row[names[-1]]]
+    return list(np.array(rows).T)
+
+
+def tape_alarms() -> list[dict[str, Any]]:
+    """Reports that the watch suspects, by coin."""
+    lines = []
+    for coin in TAPE_COINS:
+        tickers = sorted(TAPE.glob(f"hyperliquid_derivative_ticker_*_{coin}.csv.gz"))
+        if not tickers:
+            continue
+        times, interests, marks = _column(tickers, "timestamp", "open_interest", "mark_price")
+        traded_at, traded = _column(sorted(TAPE.glob(f"hyperliquid_trades_*_{coin}.csv.gz")), "timestamp", "amount")
+        sums = np.concatenate([[0.0], np.cumsum(traded)])[np.searchsorted(traded_at, times)]
+        volumes = np.diff(sums, prepend=sums[0])
+        watch = DeleveragingWatch()
+        places = np.log(marks) * 1_000
+        found = [
+            watch.unexplained(int(at) // 1_000, float(place), float(interest), 1e-9, float(volume))
+            for at, place, interest, volume in zip(times, places, interests, volumes, strict=True)
+        ]
+        name = f"deleveraging, reports of {coin} on Hyperliquid that look like it"
+        lines.append(_line(name, sum(one > 0 for one in found), "0", f"of {len(found):,}"))
+    return lines
+
+
 def main() -> list[dict[str, Any]]:
     """One line a figure."""
-    lines = real_alarms()
+    lines = real_alarms() + tape_alarms()
     for seed in SEEDS:
         for absorbed in ABSORBED:
             found = run_crash(seed, absorbed, DEPTH)
