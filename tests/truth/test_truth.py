@@ -17,7 +17,7 @@ from truth.runs import new_fold, row, run, run_throttled
 from truth.scores import beside
 
 DAY_CANDLES = 288
-#: A market that is small and seen often enough to be run in a test; the benchmark `truth` runs large ones.
+#: A market that is small and seen often enough to be run in a test; the benchmark `true_maps` runs large ones.
 SMALL = Setting(seed=2, positions_per_side=15_000, unseen_days=1.0, candle_days=1.0, live_days=5.0, step_s=60.0)
 
 
