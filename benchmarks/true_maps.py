@@ -1,4 +1,4 @@
-"""The estimated map against a true one, in simulated markets whose positions are known: `run.py true_maps`, ten minutes.
+"""The estimated map against true ones, in simulated markets: every position is known. `run.py true_maps`, ten minutes.
 
 Every seed is another market: path, traders, mix of leverage.
 """
