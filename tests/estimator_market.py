@@ -16,6 +16,8 @@ from liqheat_shared.folding import Emission
 START_MS = 1_780_000_020_000
 COIN = "BTC"
 VENUES = ("alpha", "beta", "gamma")
+#: What each venue's liquidation feed shows.
+COMPLETENESS = {"alpha": "complete", "beta": "throttled", "gamma": "partial"}
 TIERS = [
     {
         "notional_floor_usd": 0.0,
@@ -178,7 +180,7 @@ class RandomMarket:
             price_kind="bankruptcy",
             quantity_base=2.0,
             notional_usd=2.0 * self.price,
-            feed_completeness="complete",
+            feed_completeness=COMPLETENESS[venue],
         )
 
     def _heartbeat(self, venue: str) -> bytes:
