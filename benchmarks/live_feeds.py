@@ -2,6 +2,8 @@
 
 The fake venues share the machine with what is measured, and are slower than it: besides what arrived in a second there
 is what the processor time of the source says a core would carry.
+
+``python live_feeds.py --load 8`` keeps so many processes busy beside it: what is late then must not be lost.
 """
 
 from __future__ import annotations
@@ -13,8 +15,9 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections import defaultdict
-from itertools import pairwise
+from argparse import ArgumentParser
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,29 +26,52 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from bench_stack import LIQHEAT, BenchStack, result
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+
 COINS = 50  # about 200 markets at four venues
 SAMPLE = 20
 WINDOW_MS = "50"
 
 
-def main() -> list[dict[str, Any]]:
+#: From the last burst to the end: what is on its way arrives.
+DRAIN_S = 15.0
+
+
+def main(load: int = 0) -> list[dict[str, Any]]:
     """Steady 5,000 a second for the latency, 20,000 a second for the throughput, 20,000 in one second as a burst."""
     with BenchStack() as stack:
+        options = ["--coins", str(COINS), "--history-days", "1", "--prints-scale", "0.3"]
         fake = subprocess.Popen(
-            [LIQHEAT, "fake-venue", "--coins", str(COINS), "--history-days", "1", "--prints-scale", "0.3"],
+            [LIQHEAT, "fake-venue", *options, "--trades-file", str(stack.path / "trades.tsv")],
             stdout=subprocess.PIPE,
             env=stack.environment(),
             text=True,
         )
         try:
             addresses = json.loads(fake.stdout.readline())  # type: ignore[union-attr]
-            return _measure(stack, addresses)
+            figures, judged = _measure(stack, addresses, load)
         finally:
             fake.terminate()
             fake.wait(20)
+        return _judged(stack, *judged) + figures
 
 
-def _measure(stack: BenchStack, addresses: dict[str, str]) -> list[dict[str, Any]]:
+@contextmanager
+def busy(load: int) -> Iterator[None]:
+    """So many processes that do nothing, as fast as they can."""
+    spinning = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(load)]
+    try:
+        yield
+    finally:
+        for one in spinning:
+            one.kill()
+            one.wait()
+
+
+def _measure(
+    stack: BenchStack, addresses: dict[str, str], load: int
+) -> tuple[list[dict[str, Any]], tuple[Any, int, str]]:
+    """Figures of speed, and what the verdict on the trades needs: the log, until when, a note."""
     control = addresses.pop("control")
     out = stack.path / "samples.json"
     environment = stack.environment(
@@ -58,25 +84,27 @@ def _measure(stack: BenchStack, addresses: dict[str, str]) -> list[dict[str, Any
         LIQHEAT_INGEST_LIVE_SILENCE_S="60",
     )
     with (stack.path / "live.log").open("wb") as log:
-        child = subprocess.Popen([sys.executable, __file__, str(out)], env=environment, stderr=log)
+        child = subprocess.Popen([sys.executable, __file__, "--child", str(out)], env=environment, stderr=log)
     try:
         _wait(lambda: b"the history of" in (stack.path / "live.log").read_bytes(), 120)
         time.sleep(5)
-        steady = _phase(control, child.pid, 5_000, 15)
-        heavy = _phase(control, child.pid, 20_000, 15)
-        burst = _phase(control, child.pid, 20_000, 1)
+        with busy(load):
+            steady = _phase(control, child.pid, 5_000, 15)
+            heavy = _phase(control, child.pid, 20_000, 15)
+            burst = _phase(control, child.pid, 20_000, 1)
+        time.sleep(DRAIN_S)
+        until_ms = _state(control)["now_ms"]
         memory = _memory_mb(child.pid)
     finally:
         child.terminate()
         child.wait(60)
     samples = orjson.loads(out.read_bytes())
-    counted = asyncio.run(_read(stack, samples))
-    note = f"{counted['trades']:,} trades at 4 venues, {counted['markets']} markets"
+    log, latencies = asyncio.run(_read(stack, samples))
+    note = f"{load} busy processes beside it" if load else ""
     offered = f"offered 20,000/s, the fakes sent {heavy['rate']:,.0f}/s, waited {samples['full_s']:.1f} s for Kafka"
-    latency = counted["latency_ms"](steady["from_ms"], steady["to_ms"])
-    return [
-        result("live_trades_lost", counted["lost"], "trades", "0", note),
-        result("live_trades_twice", counted["twice"], "trades", "0"),
+    chosen = [ms for at_ms, ms in latencies if steady["from_ms"] <= at_ms <= steady["to_ms"]]
+    latency = _quantiles(chosen)
+    figures = [
         result("live_messages_per_core_second", heavy["per_core"], "1/s", ">= 20000", offered),
         result(
             "live_latency_p99_at_5000",
@@ -87,6 +115,25 @@ def _measure(stack: BenchStack, addresses: dict[str, str]) -> list[dict[str, Any
         ),
         result("live_burst_seconds", burst["seconds"], "s", "", "until 20,000 messages of one second were taken"),
         result("live_memory_mb", memory, "MB", "<= 300"),
+    ]
+    return figures, (log, until_ms, note)
+
+
+def _judged(stack: BenchStack, log: Any, until_ms: int, note: str) -> list[dict[str, Any]]:
+    """Every trade that the venues made is in the log once, or announced as missing."""
+    from live_soak import truth_of
+    from soak_verdict import judge
+
+    verdict = judge(log, truth_of(stack.path / "trades.tsv"), until_ms)
+    lost = sum(gap.trades for gap in verdict.undetected) + sum(verdict.uncounted.values())
+    missing = sum(gap.trades for gap in verdict.gaps)
+    told = f"{verdict.happened:,} trades at 4 venues, {len(log.numbers)} markets{', ' if note else ''}{note}"
+    return [
+        result("live_trades_lost", lost, "trades", "0", told),
+        result("live_trades_missing_announced", missing - lost, "trades", "", json.dumps(verdict.open_gaps())),
+        result(
+            "live_trades_twice", verdict.repeated, "trades", "0", f"{sum(log.interruptions.values())} interruptions"
+        ),
     ]
 
 
@@ -113,10 +160,15 @@ def _act(control: str, message: dict[str, Any]) -> None:
     urllib.request.urlopen(request, timeout=120).close()
 
 
+def _state(control: str) -> dict[str, Any]:
+    with urllib.request.urlopen(f"{control}/control", timeout=120) as answer:
+        state: dict[str, Any] = json.load(answer)
+    return state
+
+
 def _sent(control: str) -> int:
     """Messages that the fake venues handed to their sockets."""
-    with urllib.request.urlopen(f"{control}/control", timeout=120) as answer:
-        state = json.load(answer)
+    state = _state(control)
     streams = [stream for venue in state["venues"].values() for stream in venue["sent"]["streams"].values()]
     return sum(stream["messages"] for stream in streams)
 
@@ -139,12 +191,12 @@ def _wait(condition: Any, seconds: float) -> None:
         time.sleep(0.2)
 
 
-async def _read(stack: BenchStack, samples: dict[str, Any]) -> dict[str, Any]:
-    """Read the log: every id once, no number missing but those announced, and when the broker had the samples."""
-    ids: dict[tuple[str, str], list[str]] = defaultdict(list)
+async def _read(stack: BenchStack, samples: dict[str, Any]) -> tuple[Any, list[tuple[float, float]]]:
+    """Read the log, and when the broker had the samples: when each was received, and how long it took from there."""
+    from soak_verdict import SoakLog
+
+    log, latencies = SoakLog(), []
     received = {(venue, symbol, identity): ms for venue, symbol, identity, ms in samples["samples"]}
-    latencies: list[tuple[float, float]] = []
-    announced = 0
     consumer: AIOKafkaConsumer[Any, Any] = AIOKafkaConsumer(
         bootstrap_servers=stack.kafka.bootstrap_servers, auto_offset_reset="earliest", enable_auto_commit=False
     )
@@ -157,44 +209,18 @@ async def _read(stack: BenchStack, samples: dict[str, Any]) -> dict[str, Any]:
             for records in (await consumer.getmany(timeout_ms=1000, max_records=5000)).values():
                 for record in records:
                     event = orjson.loads(record.value)
-                    if event["type"] == "feed-resumed" and event["missed_trades"]:
-                        announced += event["missed_trades"]
-                    if event["type"] != "trades":
-                        continue
-                    market = event["venue"], event["symbol"]
-                    ids[market] += event["trade_id"]
-                    for identity in event["trade_id"]:
-                        at_ms = received.get((*market, identity))
+                    log.take(event)
+                    for identity in event["trade_id"] if event["type"] == "trades" else ():
+                        at_ms = received.get((event["venue"], event["symbol"], identity))
                         if at_ms is not None:
                             latencies.append((at_ms, record.timestamp - at_ms))
     await consumer.stop()
-    numbers = {market: sorted(_number(market[0], one) for one in found) for market, found in ids.items()}
-    holes = sum(
-        b - a - 1 for market, found in numbers.items() if market[0] != "okx" for a, b in pairwise(found) if b > a
-    )
-    return {
-        "trades": sum(map(len, ids.values())),
-        "markets": len(ids),
-        # OKX packs trades under the last one's number; its holes are those that the source counted.
-        "lost": max(0, holes - announced) + samples["okx_holes"],
-        "twice": sum(len(found) - len(set(found)) for found in ids.values()),
-        "latency_ms": lambda from_ms, to_ms: _quantiles([ms for at, ms in latencies if from_ms <= at <= to_ms]),
-    }
+    return log, latencies
 
 
 def _quantiles(values: list[float]) -> tuple[float, float]:
     ordered = sorted(values) or [float("nan")]
     return ordered[len(ordered) // 2], ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))]
-
-
-def _number(venue: str, identity: str) -> int:
-    from liqheat_ingest.fake_venue import hyperliquid_fields as fields
-
-    if venue == "bybit":
-        return int(identity.rpartition("-")[2], 16)
-    if venue == "hyperliquid":
-        return int(identity) * pow(fields._TRADE_FACTOR, -1, fields._TRADE_IDS) % fields._TRADE_IDS
-    return int(identity)
 
 
 def child(out: Path) -> None:
@@ -221,10 +247,17 @@ def child(out: Path) -> None:
 
     module.Outlet.push, module.Outlet.__init__ = sampling, remember  # type: ignore[method-assign]
     say = lambda line: print(line, file=sys.stderr, flush=True)  # noqa: E731
-    run = start.run_to_end(start.run_live(IngestSettings(), None, say, None))
-    okx = run.live.runs["okx"].intake  # type: ignore[attr-defined]
-    out.write_bytes(orjson.dumps({"samples": samples, "full_s": kept[0].full_s, "okx_holes": okx.missed_trades}))
+    start.run_to_end(start.run_live(IngestSettings(), None, say, None))
+    out.write_bytes(orjson.dumps({"samples": samples, "full_s": kept[0].full_s}))
 
 
 if __name__ == "__main__":
-    child(Path(sys.argv[1]))
+    parser = ArgumentParser(description=__doc__)
+    parser.add_argument("--load", type=int, default=0, help="busy processes beside it")
+    parser.add_argument("--child", type=Path, help="be the source that is measured, and write its samples there")
+    chosen = parser.parse_args()
+    if chosen.child:
+        child(chosen.child)
+    else:
+        for line in main(chosen.load):
+            print(line)

@@ -149,6 +149,7 @@ def judge(log: SoakLog, truth: dict[Market, dict[int, int]], until_ms: int) -> V
         By market, number and time of each trade.
     """
     verdict, spans = Verdict(log), log.announced()
+    verdict.invented = sum(len(entries) for market, entries in log.numbers.items() if market not in truth)
     for market, happened in truth.items():
         entries = log.numbers.get(market, [])
         seen = dict(entries)

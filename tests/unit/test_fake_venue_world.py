@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from liqheat_ingest.fake_venue.minute_bars import (
 )
 from liqheat_ingest.fake_venue.order_book import FakeOrderBook
 from liqheat_ingest.fake_venue.rate_limit import WeightWindow
+from liqheat_ingest.fake_venue.trade_file import TradeFile
 from liqheat_ingest.fake_venue.world import SLOT_MS, World
 
 START_MS = 1_800_000_000_000 - 1_800_000_000_000 % MINUTE_MS
@@ -222,3 +224,19 @@ def test_weights_are_counted_in_windows() -> None:
     assert not window.spend(130.0, 1)
     assert window.seconds_left(130.0) == pytest.approx(50.0)
     assert window.spend(180.0, 10)
+
+
+def test_the_file_of_trades_has_every_trade_under_the_name_that_the_contracts_use(tmp_path: Path) -> None:
+    world = World(3, 6, START_MS, 60, positions_per_side=50)
+    path, made = tmp_path / "trades.tsv", 0
+    file = TradeFile(path)
+    for part in tell(world, 3.0):
+        file.add(slot for slots in part.values() for slot in slots)
+        made += sum(len(slot.trades) for slots in part.values() for slot in slots)
+    file.close()
+    rows = [line.split("\t") for line in path.read_text().splitlines()]
+    assert len(rows) == made > 0
+    names = {(venue, symbol) for venue, symbol, *_ in rows}
+    known = {("binance", "BTC/USDT:USDT"), ("bybit", "BTC/USD:BTC"), ("okx", "BTC/USDT:USDT")}
+    assert known | {("hyperliquid", "KPEPE/USDC:USDC")} <= names, "Hyperliquid's kPEPE, as ccxt writes it"
+    assert all(abs(int(time_ms) - START_MS) <= 4_000 for *_, time_ms in rows)

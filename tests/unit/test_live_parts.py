@@ -249,3 +249,19 @@ def test_a_process_ends_when_another_owns_its_markets(monkeypatch):
     with pytest.raises(SourceError, match="under the epoch 9, above our 5"):
         asyncio.run(asyncio.wait_for(run._see_that_nobody_else_publishes(), 10))
     assert tails == [], "its own epoch and those of others' markets are no reason"
+
+
+def test_a_batch_waits_for_a_broker_as_long_as_the_setting_says():
+    from liqheat_ingest.publisher import DeliveryFailed, Publisher
+
+    async def lifetime_s():
+        settings = IngestSettings(kafka_bootstrap_servers="127.0.0.1:1", ingest_delivery_timeout_s=77)
+        publisher = Publisher(settings)
+        with pytest.raises(DeliveryFailed, match="no Kafka at"):
+            await publisher.start()
+        accumulator = publisher._producer._message_accumulator
+        batch = accumulator._append_batch(publisher._producer.create_batch(), ("topic", 0))
+        await publisher._producer.stop()
+        return batch._ttl
+
+    assert asyncio.run(lifetime_s()) == 77

@@ -101,6 +101,11 @@ def test_repeated_and_invented_trades_are_counted():
     assert verdict_of(trades([*range(50), *range(51, END)]), trades([50], 1, shift_ms=3)).invented == 1
 
 
+def test_a_market_that_no_venue_has_is_invented():
+    strange = trades(range(3)) | {"symbol": "ETH/USDT:USDT"}
+    assert verdict_of(trades(range(END)), strange).invented == 3
+
+
 def test_lost_messages_show_in_their_numbers():
     assert verdict_of(trades(range(100), 1), trades(range(100, END), 3)).log.sequence_holes() == [(*MARKET, 1, 1, 3)]
 

@@ -35,4 +35,4 @@ class TradeFile:
 
 def unified_symbol(listing: Listing) -> str:
     """A market as ccxt and the contracts name it, such as ``BTC/USDT:USDT``."""
-    return f"{listing.base}/{listing.quote}:{listing.settle}"
+    return f"{listing.base.upper()}/{listing.quote}:{listing.settle}"
