@@ -265,3 +265,33 @@ def test_a_batch_waits_for_a_broker_as_long_as_the_setting_says():
         return batch._ttl
 
     assert asyncio.run(lifetime_s()) == 77
+
+
+@pytest.mark.parametrize(("skew_ms", "ended"), [(-5_000, 2), (0, 3), (5_000, 3)])
+def test_a_candle_that_has_not_ended_by_the_venues_clock_is_no_history(skew_ms, ended):
+    from types import SimpleNamespace
+
+    from liqheat_ingest.sources.live.clock_skew import ClockSkew
+    from liqheat_ingest.sources.live.history import Span
+    from liqheat_ingest.sources.live.venue_run import VenueRun
+
+    minute_ms = 60_000
+    start_ms = T0 - T0 % minute_ms
+    now_ms = start_ms + 3 * minute_ms + 2_000  # two seconds after the third minute has ended, by our clock
+    run = VenueRun.__new__(VenueRun)
+    run.skew, run._measuring = ClockSkew(), asyncio.Lock()
+    run._hooks = SimpleNamespace(now_ms=lambda: now_ms, say=None)
+    run.feed = SimpleNamespace(candles=lambda *_: ["candles"], open_interest_history=lambda *_: [])
+
+    async def measure_skew():
+        run.skew.measured(now_ms - 5, now_ms + 5, now_ms + skew_ms)
+
+    async def mapped(*_):
+        opened = [start_ms + minute * minute_ms for minute in range(3)]
+        fields = [{"open_time_ms": at_ms, "interval_ms": minute_ms} for at_ms in opened]
+        return [Fact(now_ms, BTC, one["open_time_ms"] + minute_ms, "candle", one, None) for one in fields]
+
+    run.measure_skew, run.mapped = measure_skew, mapped
+    parts = [Span(minute_ms, start_ms, now_ms)]
+    found = asyncio.run(run.history(SimpleNamespace(market=BTC), parts))
+    assert len(found) == ended

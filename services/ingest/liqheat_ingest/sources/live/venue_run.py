@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -24,6 +26,8 @@ from liqheat_ingest.sources.live.venues import feed_of
 from liqheat_ingest.sources.live.venues.feed import Listed, Request
 
 MOST_PAGES = 40
+#: The clock is asked before a history is; a history does not wait longer for it.
+CLOCK_WITHIN_S = 2.0
 #: Of past trades, to refill one gap of one market.
 MOST_TRADE_PAGES = 10
 #: Reason of the interruption that a liquidation stream begins with.
@@ -46,6 +50,7 @@ class VenueRun:
         self.markets: list[Listed] = []
         self.skew = ClockSkew()
         self.stopping = False
+        self._measuring = asyncio.Lock()
         self._options = options
         self._hooks = hooks
         self._chosen: set[Market] = set()
@@ -178,7 +183,12 @@ class VenueRun:
     # ---- what REST knows
 
     async def history(self, listed: Listed, parts: Sequence[Span]) -> list[Fact]:
-        """Candles of a market with its open interest. Raises RestFailed if the candles can't be had."""
+        """Candles of a market with its open interest. Raises RestFailed if the candles can't be had.
+
+        Only those that had ended by the venue's clock: by ours, if it is ahead, the last one may still grow, and what
+        is traded in it from then on would be taken for told.
+        """
+        ended_ms = await self._venue_time_ms()
         candles: list[Fact] = []
         interest: list[Fact] = []
         for part in parts:
@@ -193,7 +203,8 @@ class VenueRun:
                     interest += await self.mapped(request, "ticker")
             except RestFailed as error:
                 self._hooks.say(f"no history of open interest: {error}")
-        return join((fact for fact in candles if fact.market == listed.market), interest)
+        mine = (fact for fact in candles if fact.market == listed.market and fact.event_time_ms <= ended_ms)
+        return join(mine, interest)
 
     async def trades_since(
         self, listed: Listed, last_id: str | None, from_ms: int, on_turn: Callable[[], None]
@@ -220,6 +231,15 @@ class VenueRun:
                 break
             request = more
         return found
+
+    async def _venue_time_ms(self) -> int:
+        """Now by the venue's clock; by ours where it can't be asked."""
+        if self.skew.milliseconds is None:
+            with contextlib.suppress(RestFailed, TimeoutError):
+                async with asyncio.timeout(CLOCK_WITHIN_S), self._measuring:
+                    if self.skew.milliseconds is None:
+                        await self.measure_skew()
+        return self._hooks.now_ms() + round(self.skew.milliseconds or 0.0)
 
     async def measure_skew(self) -> None:
         """Time one call to the venue. Raises RestFailed."""
