@@ -10,7 +10,7 @@ import pytest
 from liqheat_ingest.batcher import Batcher
 from liqheat_ingest.log_position import LogTail
 from liqheat_ingest.mappers import mapper_of
-from liqheat_ingest.readings import Fact, Market, Trade
+from liqheat_ingest.readings import Fact, Market, Problem, Trade
 from liqheat_ingest.settings import IngestSettings
 from liqheat_ingest.sources.live.connection import Connection
 from liqheat_ingest.sources.live.feed_watch import FeedWatch, Stream
@@ -49,6 +49,24 @@ def test_what_is_held_comes_after_the_history_and_in_its_order():
     venue.release(BTC, T0 + 5, keep=lambda item: item.event_time_ms > T0 + 1)
     assert [kind for kind, _ in published(venue)] == ["instrument", "candle", "trades", "ticker"]
     assert venue.held_items == 0
+
+
+def test_a_flood_of_faults_writes_a_bounded_number_of_dead_letters_and_counts_all():
+    venue = intake(most_waiting=1_000_000)
+    fault = Problem(T0, BTC, "binance", "trades", "invalid-field", "no price", b"{}")
+    for _ in range(5_000):
+        venue.outlet.report(fault)
+    venue.outlet.report(fault._replace(stream="ticker"))  # another kind has room of its own
+    venue.outlet.report(fault._replace(receive_time_ms=T0 + 1_000))
+    letters = [letter for _, letter in published(venue)]
+    assert len(letters) == 1_000 + 1 + 1
+    assert letters[-1]["detail"] == "trades: no price (4000 more like it before were not written)"
+    kind = ("binance", "trades", "invalid-field")
+    assert venue.outlet.problems[kind] == 5_001
+    assert venue.outlet.dead_letter_rate.withheld == {kind: 4_000}
+    for step in range(100):  # a clock that steps back and forth gives no room
+        venue.outlet.report(fault._replace(receive_time_ms=T0 + 1_000 - step % 2 * 900))
+    assert len(published(venue)) <= 9
 
 
 def test_what_can_not_be_held_is_dropped_counted_and_announced():

@@ -95,6 +95,13 @@ CATALOGUE: tuple[MetricSpec, ...] = (
         ("venue", "stream", "reason"),
     ),
     MetricSpec(
+        "liqheat_ingest_withheld_dead_letters_total",
+        "counter",
+        "Dead letters not written: too many of a kind.",
+        ("ingest",),
+        ("venue", "stream", "reason"),
+    ),
+    MetricSpec(
         "liqheat_ingest_held_items", "gauge", "Events held back during a backfill or refill.", ("ingest",), ("venue",)
     ),
     MetricSpec("liqheat_ingest_backfilling_markets", "gauge", "Markets whose history is not in.", ("ingest",)),

@@ -22,6 +22,8 @@ class LiveMetrics:
         """Export everything."""
         outlet = self._live.outlet
         self._count("liqheat_ingest_problems_total", outlet.problems, ("venue", "stream", "reason"))
+        withheld = outlet.dead_letter_rate.withheld
+        self._count("liqheat_ingest_withheld_dead_letters_total", withheld, ("venue", "stream", "reason"))
         self._total("liqheat_ingest_backpressure_seconds_total", outlet.full_s)
         self._metrics.gauge("liqheat_ingest_waiting_messages").set(outlet.waiting)
         self._metrics.gauge("liqheat_ingest_backfilling_markets").set(len(self._live.cold_start.waiting))

@@ -10,6 +10,7 @@ from liqheat_ingest.batcher import Batcher
 from liqheat_ingest.dead_letters import dead_letter
 from liqheat_ingest.message import Message
 from liqheat_ingest.readings import Fact, Problem, Trade
+from liqheat_ingest.sources.live.dead_letter_rate import DeadLetterRate
 
 
 class Outlet:
@@ -34,6 +35,7 @@ class Outlet:
         #: Seconds during which sockets were told to wait.
         self.full_s = 0.0
         self.problems: Counter[tuple[str, str, str]] = Counter()
+        self.dead_letter_rate = DeadLetterRate()
         self.pushed: Counter[tuple[str, str]] = Counter()
 
     def push(self, item: Trade | Fact) -> None:
@@ -43,8 +45,14 @@ class Outlet:
             self._after_push()
 
     def report(self, problem: Problem) -> None:
-        """Take a message that could not be used: counted, and a dead letter."""
-        self.problems[problem.venue, problem.stream, problem.reason] += 1
+        """Take a message that could not be used: counted, and a dead letter unless there are too many of its kind."""
+        kind = problem.venue, problem.stream, problem.reason
+        self.problems[kind] += 1
+        withheld = self.dead_letter_rate.admit(kind, problem.receive_time_ms)
+        if withheld is None:
+            return
+        if withheld:
+            problem = problem._replace(detail=f"{problem.detail} ({withheld} more like it before were not written)")
         self._batcher.ready.append(dead_letter(problem))
         self._after_push()
 
