@@ -42,6 +42,7 @@ class FakeApi:
         self.away = False
         self.stalled = False
         self.incomplete = False
+        self.deleveraged_venue: str | None = None
         self.backfilling = False
         self.columns_limit: int | None = None
         self.away_for_data = False
@@ -203,6 +204,7 @@ class FakeApi:
                 "interrupted_streams": ["trades"] if self.incomplete and venue == "bybit" else [],
                 "liquidation_feed": self._liquidation_feed(venue),
                 "shown_liquidation_usd_share": {"binance": 0.41, "bybit": 1.0}.get(venue),
+                "deleveraging": self._deleveraging() if self.deleveraged_venue == venue else None,
             }
             for venue, age in ages.items()
         ]
@@ -217,6 +219,11 @@ class FakeApi:
             "incomplete": self.incomplete,
             "rejected_events": 3 if self.incomplete else 0,
         }
+
+    def _deleveraging(self) -> dict[str, Any]:
+        to_ms = self.data_ms() - 3_600_000
+        span = {"suspected_from_ms": to_ms - 300_000, "suspected_to_ms": to_ms}
+        return span | {"deleveraged_side": "short", "deleveraged_usd": 120_400_000.0}
 
     def _liquidation_feed(self, venue: str) -> dict[str, Any] | None:
         kind = {"binance": "throttled", "bybit": "complete", "okx": "partial", "hyperliquid": "none"}[venue]

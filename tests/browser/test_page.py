@@ -237,6 +237,17 @@ def test_the_footer_says_how_much_of_the_liquidations_was_heard(page: PageUnderT
     expect(okx).to_have_attribute("title", re.compile("the venue leaves some out"))
 
 
+def test_the_footer_says_that_deleveraging_is_suspected(page: PageUnderTest, fake: FakeApi) -> None:
+    page.open()
+    suspected = page.tab.locator("#provenance .warning")
+    expect(page.tab.locator("#provenance span", has_text="heard")).to_be_visible()
+    expect(suspected).to_have_count(0)
+    fake.deleveraged_venue = "bybit"
+    page.open()
+    expect(suspected).to_have_text(re.compile(r"deleveraging suspected \d+ \w+ \d\d:\d\d"))
+    expect(suspected).to_have_attribute("title", re.compile(r"bybit \S+: .* about \$120\sM of shorts"))
+
+
 def test_a_partial_map_names_what_is_missing(page: PageUnderTest, fake: FakeApi) -> None:
     fake.incomplete = True
     page.open()

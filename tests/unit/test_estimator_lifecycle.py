@@ -5,9 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import orjson
 import pytest
 
-from estimator_market import COIN, START_MS, feed, instrument_fields, of_kind, start
+from estimator_market import (
+    COIN,
+    START_MS,
+    MarketWriter,
+    RandomMarket,
+    encode,
+    feed,
+    instrument_fields,
+    of_kind,
+    start,
+)
 from liqheat_estimator.core.estimator_fold import EstimatorFold
 from liqheat_estimator.core.learning.prior import uninformed_prior
 from liqheat_estimator.core.learning.prior_table import PriorTable
@@ -159,3 +170,77 @@ def test_states_of_another_layout_are_refused() -> None:
     other = EstimatorFold(two_classes, PriorTable.single(uninformed_prior(2), 2))
     with pytest.raises(ValueError, match="13 leverage classes, the model 2"):
         other.load(fold.dump(state), COIN)
+
+
+# ---- the end of a market
+
+
+#: Fields of the envelope of a market event.
+ENVELOPE = (
+    *("schema_version", "coin", "venue", "symbol", "phase"),
+    *("event_time_ms", "receive_time_ms", "ingest_epoch", "sequence"),
+)
+
+
+def _next_second(writer: MarketWriter, venue: str = "alpha") -> bytes:
+    """A ticker that moves the output clock over the next boundary."""
+    writer.now_ms += 1_000
+    return writer.ticker(60_000.0, 1_000.0, venue)
+
+
+def _delisted(writer: MarketWriter, venue: str, stream: str) -> bytes:
+    fields = {"stream": stream, "from_ms": writer.now_ms, "reason": "delisted", "delisted": True}
+    return writer.message("feed-interrupted", venue, **fields)
+
+
+def test_a_delisted_market_leaves_the_map_and_comes_back_as_a_new_one() -> None:
+    fold, state, writer = start()
+    for venue in ("alpha", "beta"):
+        feed(fold, state, [writer.message("instrument", venue, **instrument_fields())])
+        feed(fold, state, [writer.ticker(60_000.0, 1_000.0, venue)])
+    both = of_kind(feed(fold, state, [_next_second(writer)]), "grid")[-1]
+    assert {member["venue"] for member in both["provenance"]["members"]} == {"alpha", "beta"}
+
+    feed(fold, state, [_delisted(writer, "beta", "trades"), _delisted(writer, "beta", "ticker")])
+    alone = of_kind(feed(fold, state, [_next_second(writer)]), "grid")[-1]
+    assert {member["venue"] for member in alone["provenance"]["members"]} == {"alpha"}
+    assert not alone["provenance"]["incomplete"]
+    assert alone["scopes"]["aggregated"]["open_interest_usd"] == pytest.approx(60_000.0 * 1_000.0)
+    assert "beta" not in alone["scopes"]
+
+    restored = fold.load(fold.dump(state), COIN)
+    assert fold.dump(restored) == fold.dump(state)
+    again = [writer.message("instrument", "beta", **instrument_fields()), writer.ticker(60_100.0, 400.0, "beta")]
+    for each in (state, restored):
+        feed(fold, each, again)
+        assert each.markets["beta", f"{COIN}/USDT:USDT"].open_interest_base == 400.0
+    assert fold.dump(restored) == fold.dump(state)
+
+
+def test_what_was_told_before_the_delisting_is_not_taken_again_after_it() -> None:
+    fold, state, writer = start()
+    ticker = writer.ticker(60_000.0, 1_000.0, "beta")
+    feed(fold, state, [writer.ticker(60_000.0, 1_000.0), ticker, _delisted(writer, "beta", "ticker"), ticker])
+    assert ("beta", f"{COIN}/USDT:USDT") not in state.markets
+    assert state.duplicates == 1
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_markets_that_end_anywhere_in_a_random_log_leave_a_state_that_restores(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    log = RandomMarket(seed).log(300)
+    ends = sorted(random.choice(len(log), 6, replace=False).tolist())
+    fold, state, _ = start()
+    fold_again, other, _ = start()
+    for place, message in enumerate(log):
+        messages = [message]
+        if place in ends:
+            event = orjson.loads(message)
+            fields = {"type": "feed-interrupted", "stream": "trades", "from_ms": event["event_time_ms"]}
+            envelope = {name: event[name] for name in ENVELOPE}
+            messages = [orjson.dumps(envelope | fields | {"reason": "delisted", "delisted": True})]
+        emissions = feed(fold, state, messages)
+        assert [encode(one) for one in feed(fold_again, other, messages)] == [encode(one) for one in emissions]
+        if place % 50 == 0:
+            other = fold_again.load(fold_again.dump(other), COIN)
+    assert fold_again.dump(other) == fold.dump(state)

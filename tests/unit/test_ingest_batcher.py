@@ -110,6 +110,23 @@ def test_a_receive_time_that_goes_back_is_raised_to_the_last() -> None:
     assert events[2]["event_time_ms"] == START_MS + 99
 
 
+def test_a_delisted_market_has_no_heartbeats_and_is_described_anew_when_it_comes_back() -> None:
+    def end(at_ms: int, stream: str) -> Fact:
+        fields = {"stream": stream, "from_ms": START_MS, "to_ms": None, "reason": "delisted", "missed_trades": None}
+        return Fact(START_MS + at_ms, BTC, START_MS + at_ms, "feed-interrupted", fields | {"delisted": True}, None)
+
+    events = values(
+        [ticker(0), end(100, "trades"), end(100, "ticker"), ticker(60_000, DOGE), ticker(60_100), ticker(60_200)]
+    )
+    of_btc = [event for event in events if event["coin"] == "BTC"]
+    assert kinds(of_btc) == [
+        *("instrument", "ticker", "feed-interrupted", "feed-interrupted"),
+        *("instrument", "ticker", "ticker"),
+    ]
+    assert [event["sequence"] for event in of_btc] == list(range(7))
+    assert all(MARKET_EVENT.validate_python(event) for event in of_btc)
+
+
 def test_a_broken_line_is_a_valid_dead_letter_in_its_place() -> None:
     line = BrokenLine(START_MS, BTC, "tape.csv", 17, "broken-line", "price is no number: 'x'", b"a,b\xff")
     (message,) = messages([line], batcher())

@@ -144,6 +144,21 @@ def test_a_topic_of_all_markets_carries_a_new_listing_and_sheds_a_delisted_one()
     assert one._subscriptions.refused == {}, "what is asked for again may stand"
 
 
+def test_a_delisting_ends_every_stream_of_its_market_whether_it_flowed_or_not():
+    eth = Market("ETH", "binance", "ETH/USDT:USDT")
+    watch = FeedWatch({})
+    watch.began([Stream(BTC, "trades"), Stream(eth, "trades"), Stream(eth, "ticker")])
+    watch.lost([Stream(eth, "ticker")], T0, T0, "closed")
+    facts = watch.delisted({eth}, T0 + 500)
+    assert {(fact.market, fact.fields["stream"], fact.fields["from_ms"]) for fact in facts} == {
+        (eth, "trades", T0 + 500),
+        (eth, "ticker", T0),
+    }
+    assert all(fact.fields["delisted"] for fact in facts)
+    assert watch.all() == [Stream(BTC, "trades")]
+    assert watch.resumed([Stream(eth, "ticker")], T0 + 600) == []
+
+
 def test_a_full_outlet_says_so_until_it_is_emptied():
     async def run():
         venue = intake(most_waiting=100)

@@ -33,7 +33,17 @@ _NEVER = 1 << 62
 
 
 class _MarketState:
-    __slots__ = ("ages", "index", "last_receive_ms", "market", "scheduled_ms", "sequence", "trades", "window_ms")
+    __slots__ = (
+        "ages",
+        "index",
+        "is_over",
+        "last_receive_ms",
+        "market",
+        "scheduled_ms",
+        "sequence",
+        "trades",
+        "window_ms",
+    )
 
     def __init__(self, market: Market, index: int, window_ms: int) -> None:
         self.market = market
@@ -45,6 +55,8 @@ class _MarketState:
         #: Receive time of each stream's last item; empty until a stream that heartbeats watch has begun.
         self.ages: dict[str, int | None] = {}
         self.scheduled_ms = _NEVER
+        #: Delisted: no heartbeats, and told of anew if it comes back.
+        self.is_over = False
 
     def deadline_ms(self) -> int:
         """Data time at which something of this market falls due."""
@@ -121,6 +133,8 @@ class Batcher:
             self.advance(receive_ms)
         self._clock_ms = receive_ms
         state = self._markets.get(item[1]) or self._begin(item)
+        if state.is_over:
+            self._begin_again(state, item)
         if item.__class__ is Trade:
             self._push_trade(state, item)
         else:
@@ -158,8 +172,20 @@ class Batcher:
         self._markets[market] = state
         self._order.append(state)
         if item.__class__ is Trade or item.type != "instrument":  # type: ignore[union-attr]
-            self._send(state, "instrument", item.event_time_ms, item.receive_time_ms, dict(self._describe(market)))
+            self._describe_market(state, item)
         return state
+
+    def _begin_again(self, state: _MarketState, item: Trade | Fact) -> None:
+        """A delisted market is listed again, unless this is one more announcement of its end."""
+        if item.__class__ is not Trade and item.fields.get("delisted"):  # type: ignore[union-attr]
+            return
+        state.is_over = False
+        if item.__class__ is Trade or item.type != "instrument":  # type: ignore[union-attr]
+            self._describe_market(state, item)
+
+    def _describe_market(self, state: _MarketState, item: Trade | Fact) -> None:
+        fields = dict(self._describe(state.market))
+        self._send(state, "instrument", item.event_time_ms, item.receive_time_ms, fields)
 
     def _push_trade(self, state: _MarketState, trade: Trade) -> None:
         trades = state.trades
@@ -176,6 +202,8 @@ class Batcher:
         if fact.stream is not None and not self._independent:
             self._watch(state, fact.stream, fact.receive_time_ms)
         self._send(state, fact.type, fact.event_time_ms, fact.receive_time_ms, fact.fields, rows=1)
+        if fact.fields.get("delisted"):
+            state.is_over, state.ages = True, {}
         if not self._independent:
             self._schedule(state)
 

@@ -199,6 +199,9 @@ class FeedStatus(MarketEvent):
     to_ms: TimeMs | None = None
     reason: str = Field(max_length=500)
     missed_trades: Annotated[int, Field(ge=0)] | None = None
+    delisted: bool = Field(
+        default=False, description="The venue trades the market no more: its positions were settled, nothing follows."
+    )
 
 
 class BackfillBracket(MarketEvent):

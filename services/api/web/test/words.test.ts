@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { deleveragingSummary } from "../src/model/deleveraging.ts";
 import { emptySentence, youngHistoryHint } from "../src/model/empty_state.ts";
 import * as format from "../src/model/format.ts";
 import { judge, type Member, type Phase, type Provenance, type Situation } from "../src/model/honesty.ts";
@@ -86,6 +87,21 @@ test("how much of a feed was heard is said in plain words and never rounded up",
   const never = { connected_since_ms: null, unbroken_since_ms: null, heard_share_24h: 0, heard_share_since_connected: null };
   assert.equal(heardWords(feed({ kind: "complete", ...never }), T0), "liquidations not heard yet");
   assert.equal(heardWords(feed({ kind: "none", ...never, heard_share_24h: null }), T0), "no public feed of liquidations");
+});
+
+test("a suspected deleveraging is told with its time, side and size, and as a suspicion", () => {
+  const told = { suspected_from_ms: T0 - 600_000, suspected_to_ms: T0, deleveraged_side: "short", deleveraged_usd: 120_400_000 } as const;
+  const members = [
+    { venue: "bybit", symbol: "BTC/USDT:USDT", deleveraging: told },
+    { venue: "okx", symbol: "BTC/USDT:USDT", deleveraging: null },
+    { venue: "old", symbol: "BTC/USDT:USDT" },
+  ];
+  const summary = deleveragingSummary(members);
+  assert.equal(summary?.text, `deleveraging suspected ${format.dayAndTime(T0)}`);
+  assert.deepEqual(plain(summary?.title ?? "").split("\n").slice(1), [
+    `bybit BTC/USDT:USDT: ${format.dayAndTime(T0 - 600_000)} to ${format.dayAndTime(T0)}, about $120 M of shorts`,
+  ]);
+  assert.equal(deleveragingSummary(members.slice(1)), null);
 });
 
 test("of several venues the least heard stands in the footer, and each has its line", () => {

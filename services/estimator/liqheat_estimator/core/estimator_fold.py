@@ -150,7 +150,11 @@ class EstimatorFold(Fold[CoinState, Event]):
         ended_hour = apply.advance_market(market, event.event_time_ms, self.priors, state.markets.values())
         if ended_hour is not None:
             emissions += hour_ended(state, market, ended_hour, event.phase, self.parameters)
-        return emissions + self._apply(state, market, event)
+        emissions += self._apply(state, market, event)
+        if isinstance(event, FeedStatus) and event.delisted:
+            # Its positions were settled. Only its cursor stays, so that nothing of it is taken twice.
+            state.markets.pop(key, None)
+        return emissions
 
     def _advance_clock(self, state: CoinState, event: Event) -> list[Emission]:
         """Emit what falls due before the event: closed columns, then the grid of the last boundary passed."""

@@ -4,6 +4,7 @@
  */
 
 import { age, clock, fullTime } from "./format.ts";
+import type { Deleveraging } from "./deleveraging.ts";
 import type { LiquidationFeed } from "./liquidation_feed.ts";
 
 export type Phase = "live" | "backfill" | "replay" | "simulated";
@@ -20,6 +21,7 @@ export interface Member {
   /** Absent: nothing was told of a feed, or the map is older than this field. */
   readonly liquidation_feed?: LiquidationFeed | null;
   readonly shown_liquidation_usd_share?: number | null;
+  readonly deleveraging?: Deleveraging | null;
 }
 
 export interface Provenance {

@@ -1,5 +1,6 @@
 /** Feeds with their age, and how much of the map is measured, estimated and covered. */
 
+import { deleveragingSummary } from "../model/deleveraging.ts";
 import { age, wholePercent } from "../model/format.ts";
 import type { Member, Provenance } from "../model/honesty.ts";
 import { heardSummary, heardWords } from "../model/liquidation_feed.ts";
@@ -37,7 +38,9 @@ export class Foot {
 
   private showProvenance(provenance: Provenance, gridMs: number): void {
     const heard = heardSummary(provenance.members, gridMs);
-    const items: readonly (readonly [string, string])[] = [
+    const deleveraging = deleveragingSummary(provenance.members);
+    const items: readonly (readonly [string, string, string?])[] = [
+      ...(deleveraging === null ? [] : [[deleveraging.text, deleveraging.title, "warning"] as const]),
       [`estimated ${wholePercent(provenance.estimated_share)}`, "Part of the map's dollars that a model estimates."],
       [`measured ${wholePercent(provenance.measured_share)}`, "Part that is exact, from positions that are public on a chain."],
       [`coverage ${wholePercent(provenance.coverage_share)}`, "Part of the open interest that has a history behind it."],
@@ -51,7 +54,7 @@ export class Foot {
     const all = items.flat().join();
     if (all === this.shownProvenance) return;
     this.shownProvenance = all;
-    this.provenance.replaceChildren(...items.map(([text, title]) => make("span", "", [text], title)));
+    this.provenance.replaceChildren(...items.map(([text, title, classes]) => make("span", classes ?? "", [text], title)));
   }
 }
 

@@ -67,10 +67,16 @@ class FeedWatch:
         for stream in streams:
             self._streams.setdefault(stream, _State())
 
-    def ended(self, streams: Iterable[Stream]) -> None:
-        """These are watched no more: their markets were delisted."""
-        for stream in streams:
-            self._streams.pop(stream, None)
+    def delisted(self, markets: Collection[Market], now_ms: int) -> list[Fact]:
+        """The venue trades these markets no more: announcements for all their streams, which are watched no more."""
+        facts = []
+        for stream in [stream for stream in self._streams if stream.market in markets]:
+            state = self._streams.pop(stream)
+            lost_ms = now_ms if state.lost_ms is None else state.lost_ms
+            fact = _status("feed-interrupted", stream, now_ms, lost_ms, None, "delisted", None)
+            fact.fields["delisted"] = True
+            facts.append(fact)
+        return facts
 
     def seen(self, stream: Stream, receive_ms: int) -> None:
         """A message of the stream came."""

@@ -150,10 +150,7 @@ class VenueRun:
         gone = {listed.market for listed in removed}
         self._connections.leave(gone)
         if gone:
-            now_ms, watch = self._hooks.now_ms(), self.intake.watch
-            streams = [stream for stream in watch.all() if stream.market in gone]
-            self.intake.add(watch.lost(streams, now_ms, now_ms, "delisted"))
-            watch.ended(streams)
+            self.intake.add(self.intake.watch.delisted(gone, self._hooks.now_ms()))
 
     def renew_books(self) -> list[Request]:
         """Renew the subscriptions of books that lost a change; requests where a book begins by REST."""
