@@ -52,10 +52,10 @@ types: setup
 	@.venv/bin/mypy
 
 check: lint types ## the quick part: no broker, under a minute
-	@.venv/bin/pytest -q -n 3 -m 'not broker and not redis and not browser and not slow'
+	@.venv/bin/pytest -q -n 3 --dist worksteal -m 'not broker and not redis and not browser and not slow'
 
 test: lint types web ## everything, on real servers, under ten minutes
-	@.venv/bin/pytest -q -n 3 -m 'not broker and not redis and not browser'
+	@.venv/bin/pytest -q -n 3 --dist worksteal -m 'not broker and not redis and not browser'
 	@.venv/bin/pytest -q -m 'broker or redis or browser'
 
 bench: setup ## the figures, written to benchmarks/results.json
