@@ -19,6 +19,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
+from bench_stack import result
 from liqheat_estimator.core.deleveraging import FALL_SHARE, MOVE_BINS, DeleveragingWatch
 from truth.crash import run_crash
 
@@ -44,7 +45,7 @@ def real_alarms() -> list[dict[str, Any]]:
         met = np.flatnonzero((falls >= FALL_SHARE) & (moves >= MOVE_BINS / 1_000))
         when = ", ".join(rows[place + 2]["create_time"] for place in met)
         name = f"deleveraging, windows of {path.name.split('-')[0]} that meet two of four conditions"
-        lines.append(_line(name, len(met), "", f"of {len(falls):,}; {when}"))
+        lines.append(result(name, len(met), "", "", f"of {len(falls):,}; {when}"))
     return lines
 
 
@@ -74,7 +75,7 @@ def tape_alarms() -> list[dict[str, Any]]:
             for at, place, interest, volume in zip(times, places, interests, volumes, strict=True)
         ]
         name = f"deleveraging, reports of {coin} on Hyperliquid that look like it"
-        lines.append(_line(name, sum(one > 0 for one in found), "0", f"of {len(found):,}"))
+        lines.append(result(name, sum(one > 0 for one in found), "", "0", f"of {len(found):,}"))
     return lines
 
 
@@ -91,9 +92,5 @@ def main() -> list[dict[str, Any]]:
                 f"{'SUSPECTED' if found.suspected_before else 'not suspected'}, shorts' distance {found.distance:.3f}"
             )
             name = f"deleveraged share, seed {seed}, absorbs {absorbed or 'all'}"
-            lines.append(_line(name, found.estimated_share, "", note))
+            lines.append(result(name, found.estimated_share, "", "", note))
     return lines
-
-
-def _line(name: str, value: float, target: str, note: str) -> dict[str, Any]:
-    return {"name": name, "value": value, "unit": "", "target": target, "note": note}

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from bench_stack import cpu_seconds
+
 COINS = 200
 SETTLE_S, MEASURE_S = 3.0, 10.0
 BURST = 20_000
@@ -96,12 +98,6 @@ def control(addresses: dict[str, str], message: dict[str, Any] | None = None) ->
     data = None if message is None else json.dumps(message).encode()
     with urllib.request.urlopen(f"{addresses['control']}/control", data, timeout=30) as answer:
         return dict(json.load(answer))
-
-
-def cpu_seconds(pid: int) -> float:
-    """Processor time of a process so far."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 async def measure(pid: int, addresses: dict[str, str]) -> dict[str, float]:

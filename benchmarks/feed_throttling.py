@@ -18,6 +18,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
+from bench_stack import result
 from liqheat_estimator.core.learning.shown_share import CLASSES, SECONDS_FROM, class_of, shipped_shares
 from truth.market_story import Setting
 from truth.runs import run_throttled
@@ -65,7 +66,7 @@ def main() -> list[dict[str, Any]]:
     if ORDERS.exists():
         for first, computed, shipped in zip(SECONDS_FROM, shares(relative_sizes()), shipped_shares(), strict=True):
             note = f"shipped {shipped}"
-            lines.append(_line(f"shown share, real sizes, from {first} occupied seconds", computed, "", note))
+            lines.append(result(f"shown share, real sizes, from {first} occupied seconds", computed, "", "", note))
     errors = []
     for seed, size in MARKETS:
         found = run_throttled(Setting(seed=seed, feed="throttled", companion_share=size))
@@ -73,11 +74,7 @@ def main() -> list[dict[str, Any]]:
         errors.append(found.estimated / found.true - 1)
         note = f"true {found.true:.3f}; map's mass over true {found.mass:.2f}"
         name = f"shown share, seed {seed}, complete venue of {size} times the size"
-        lines.append(_line(name, found.estimated, "", note))
+        lines.append(result(name, found.estimated, "", "", note))
     worst = float(np.abs(errors).max())
-    lines.append(_line("shown share, worst relative error", worst, "<= 0.25", f"mean {np.mean(errors):+.3f}"))
+    lines.append(result("shown share, worst relative error", worst, "", "<= 0.25", f"mean {np.mean(errors):+.3f}"))
     return lines
-
-
-def _line(name: str, value: float, target: str, note: str) -> dict[str, Any]:
-    return {"name": name, "value": value, "unit": "", "target": target, "note": note}

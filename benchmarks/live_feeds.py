@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import subprocess
 import sys
 import time
@@ -24,7 +23,7 @@ from typing import Any
 import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from bench_stack import LIQHEAT, BenchStack, result
+from bench_stack import LIQHEAT, BenchStack, cpu_seconds, result
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
@@ -139,13 +138,13 @@ def _judged(stack: BenchStack, log: Any, until_ms: int, note: str) -> list[dict[
 
 def _phase(control: str, pid: int, rate: int, seconds: int) -> dict[str, float]:
     """Ask for a burst at all venues, wait until it was sent, and see what it cost."""
-    before, cpu, started = _sent(control), _cpu_s(pid), time.time()
+    before, cpu, started = _sent(control), cpu_seconds(pid), time.time()
     _act(control, {"action": "burst", "messages": rate * seconds // 4, "seconds": seconds})
     _wait(lambda: _sent(control) - before >= rate * seconds, 180)
     took = time.time() - started
     rate_per_s = (_sent(control) - before) / took
     time.sleep(3)
-    sent, used = _sent(control) - before, _cpu_s(pid) - cpu
+    sent, used = _sent(control) - before, cpu_seconds(pid) - cpu
     return {
         "rate": rate_per_s,
         "per_core": sent / used,
@@ -171,11 +170,6 @@ def _sent(control: str) -> int:
     state = _state(control)
     streams = [stream for venue in state["venues"].values() for stream in venue["sent"]["streams"].values()]
     return sum(stream["messages"] for stream in streams)
-
-
-def _cpu_s(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _memory_mb(pid: int) -> float:

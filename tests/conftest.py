@@ -12,6 +12,7 @@ import pytest
 from liqheat_shared.local.kafka_server import KafkaServer
 from liqheat_shared.local.prepare import prepare
 from liqheat_shared.local.redis_server import RedisServer
+from liqheat_shared.settings import ServiceSettings
 
 
 @pytest.fixture(scope="session")
@@ -37,6 +38,18 @@ def topic_prefix(request: pytest.FixtureRequest) -> str:
     """A prefix for topics, groups and keys that no other test has."""
     name = re.sub(r"[^a-zA-Z0-9]+", "-", request.node.name)[:30].strip("-")
     return f"{name}-{uuid.uuid4().hex[:8]}-"
+
+
+@pytest.fixture
+def broker_settings(kafka_broker: str, topic_prefix: str, monkeypatch: pytest.MonkeyPatch) -> ServiceSettings:
+    """Settings of the shared broker with two partitions a topic; commands find them in the environment, too."""
+    for name, value in {
+        "LIQHEAT_KAFKA_BOOTSTRAP_SERVERS": kafka_broker,
+        "LIQHEAT_TOPIC_PREFIX": topic_prefix,
+        "LIQHEAT_PARTITIONS": "2",
+    }.items():
+        monkeypatch.setenv(name, value)
+    return ServiceSettings()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

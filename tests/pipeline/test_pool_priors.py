@@ -22,17 +22,11 @@ pytestmark = pytest.mark.broker
 
 
 @pytest.fixture
-def settings(kafka_broker: str, topic_prefix: str, monkeypatch: pytest.MonkeyPatch) -> ServiceSettings:
-    for name, value in {
-        "LIQHEAT_KAFKA_BOOTSTRAP_SERVERS": kafka_broker,
-        "LIQHEAT_TOPIC_PREFIX": topic_prefix,
-        "LIQHEAT_PARTITIONS": "2",
-    }.items():
-        monkeypatch.setenv(name, value)
-    settings = ServiceSettings()
-    wanted = state_changelog_topic(settings, "estimator")
-    asyncio.run(apply_topics(settings, [plan for plan in laptop_topics(settings) if plan.name == wanted]))
-    return settings
+def settings(broker_settings: ServiceSettings) -> ServiceSettings:
+    wanted = state_changelog_topic(broker_settings, "estimator")
+    plans = [plan for plan in laptop_topics(broker_settings) if plan.name == wanted]
+    asyncio.run(apply_topics(broker_settings, plans))
+    return broker_settings
 
 
 def _checkpoints(fold: EstimatorFold) -> list[tuple[bytes, bytes]]:

@@ -25,14 +25,8 @@ Message = tuple[str, Any]
 
 
 @pytest.fixture
-def settings(kafka_broker: str, topic_prefix: str, monkeypatch: pytest.MonkeyPatch) -> ServiceSettings:
-    for name, value in {
-        "LIQHEAT_KAFKA_BOOTSTRAP_SERVERS": kafka_broker,
-        "LIQHEAT_TOPIC_PREFIX": topic_prefix,
-        "LIQHEAT_PARTITIONS": "2",
-    }.items():
-        monkeypatch.setenv(name, value)
-    return ServiceSettings()
+def settings(broker_settings: ServiceSettings) -> ServiceSettings:
+    return broker_settings
 
 
 @pytest.fixture

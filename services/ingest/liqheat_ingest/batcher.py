@@ -171,8 +171,7 @@ class Batcher:
             raise ValueError(f"a batch window of {state.window_ms} ms does not divide a second")
         self._markets[market] = state
         self._order.append(state)
-        if item.__class__ is Trade or item.type != "instrument":  # type: ignore[union-attr]
-            self._describe_market(state, item)
+        self._describe_first(state, item)
         return state
 
     def _begin_again(self, state: _MarketState, item: Trade | Fact) -> None:
@@ -180,12 +179,13 @@ class Batcher:
         if item.__class__ is not Trade and item.fields.get("delisted"):  # type: ignore[union-attr]
             return
         state.is_over = False
-        if item.__class__ is Trade or item.type != "instrument":  # type: ignore[union-attr]
-            self._describe_market(state, item)
+        self._describe_first(state, item)
 
-    def _describe_market(self, state: _MarketState, item: Trade | Fact) -> None:
-        fields = dict(self._describe(state.market))
-        self._send(state, "instrument", item.event_time_ms, item.receive_time_ms, fields)
+    def _describe_first(self, state: _MarketState, item: Trade | Fact) -> None:
+        """Tell what the market is before its first item, unless that is the item."""
+        if item.__class__ is Trade or item.type != "instrument":  # type: ignore[union-attr]
+            fields = dict(self._describe(state.market))
+            self._send(state, "instrument", item.event_time_ms, item.receive_time_ms, fields)
 
     def _push_trade(self, state: _MarketState, trade: Trade) -> None:
         trades = state.trades

@@ -25,6 +25,7 @@ MAX_TRADES_PER_MESSAGE = 1000
 
 #: What part of a market's liquidations its feed carries: all; at most the largest of each interval (throttled); some,
 #: as the venue says itself (partial); nobody knows. ``none``: there is no such feed.
+FeedCompleteness = Literal["complete", "throttled", "partial", "unknown"]
 LiquidationFeedKind = Literal["complete", "throttled", "partial", "unknown", "none"]
 
 
@@ -95,7 +96,7 @@ class Liquidation(MarketEvent):
     price_kind: Literal["bankruptcy", "average", "order", "mark"]
     quantity_base: QuantityBase
     notional_usd: Usd
-    feed_completeness: Literal["complete", "throttled", "partial", "unknown"] = Field(
+    feed_completeness: FeedCompleteness = Field(
         description="throttled: at most the largest per interval is published; partial: the venue says it omits some."
     )
     liquidation_id: str | None = None

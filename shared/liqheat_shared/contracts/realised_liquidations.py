@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from liqheat_shared.contracts.base import Contract, Output, Price, QuantityBase, Side, Symbol, Usd, Venue
+from liqheat_shared.contracts.market_events import FeedCompleteness
 
 
 class LiquidationTotals(Contract):
@@ -30,6 +31,6 @@ class RealisedLiquidation(Output):
     mark_price: Price | None
     quantity_base: QuantityBase
     notional_usd: Usd
-    feed_completeness: Literal["complete", "throttled", "partial", "unknown"]
+    feed_completeness: FeedCompleteness
     estimated_usd_at_price: Usd | None = Field(description="What the map stood at in that bin just before.")
     totals: list[LiquidationTotals] = Field(description="Of the coin over 1 h, 4 h and 24 h, this one included.")

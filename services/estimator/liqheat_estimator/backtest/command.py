@@ -20,7 +20,7 @@ from liqheat_estimator.backtest.scoring import gather, score
 from liqheat_estimator.backtest.tape import Tape
 from liqheat_estimator.core.learning.prior import Prior, uninformed_prior
 from liqheat_estimator.core.learning.prior_table import ALL, PriorTable, write_table
-from liqheat_estimator.core.learning.structure import DIFFUSE_BANDS
+from liqheat_estimator.core.learning.structure import group_count
 from liqheat_estimator.core.parameters import EstimatorParameters
 from liqheat_estimator.priors_file import priors_of
 
@@ -125,7 +125,7 @@ def _write_prior(path: Path, backtest: Backtest, parameters: EstimatorParameters
         raise ValueError("a prior needs liquidations to learn from")
     cold = uninformed_prior(len(parameters.leverages))
     values = reported.values.copy()
-    groups = len(parameters.leverages) + DIFFUSE_BANDS + 1
+    groups = group_count(len(parameters.leverages))
     least = np.where(np.arange(len(values)) < groups, 0.05, 0.004)
     variances = np.minimum(np.maximum(4 * np.diag(reported.covariance), least), cold.variances)
     # No hour reaches the three farthest layers often enough to say anything: they take the level of the next six.

@@ -167,11 +167,17 @@ def _squared_errors(columns: Floats, target: Floats, train: Floats, judged: Floa
 
 def _gain(saved: Floats, days: Floats, spread: float) -> dict[str, float]:
     """Sum of saved squared errors as R², with a 95 % interval over days drawn again."""
-    names, places = np.unique(days, return_inverse=True)
-    by_day = np.bincount(places, weights=saved)
-    drawn = np.random.default_rng(0).integers(0, len(names), (RESAMPLES, len(names)))
-    low, high = np.quantile(by_day[drawn].sum(axis=1) / spread, (0.025, 0.975))
+    low, high = np.quantile(_sums_of_drawn_days(saved, days) / spread, (0.025, 0.975))
     return {"value": float(saved.sum()) / spread, "low": float(low), "high": float(high)}
+
+
+def _sums_of_drawn_days(values: Floats, days: Floats) -> Floats:
+    """Sums of values when whole days are drawn again, shape (RESAMPLES,); each call draws the same days."""
+    names, places = np.unique(days, return_inverse=True)
+    by_day = np.bincount(places, weights=values)
+    drawn = np.random.default_rng(0).integers(0, len(names), (RESAMPLES, len(names)))
+    sums: Floats = by_day[drawn].sum(axis=1)
+    return sums
 
 
 def _calibration(expected: Floats, observed: Floats, days: Floats) -> dict[str, Any]:
@@ -181,15 +187,12 @@ def _calibration(expected: Floats, observed: Floats, days: Floats) -> dict[str, 
     drawn again, and the largest single hour and side, tell.
     """
     order = np.argsort(np.argsort(expected, kind="stable"), kind="stable") * 10 // len(expected)
-    names, places = np.unique(days, return_inverse=True)
-    drawn = np.random.default_rng(0).integers(0, len(names), (RESAMPLES, len(names)))
     deciles = []
     for place in range(10):
         inside = order == place
-        sums = [
-            np.bincount(places[inside], weights=each[inside], minlength=len(names)) for each in (observed, expected)
-        ]
-        observed_sums, expected_sums = (each[drawn].sum(axis=1) for each in sums)
+        observed_sums, expected_sums = (
+            _sums_of_drawn_days(np.where(inside, each, 0.0), days) for each in (observed, expected)
+        )
         low, high = np.quantile(observed_sums / np.maximum(expected_sums, 1.0), (0.025, 0.975))
         total = float(observed[inside].sum())
         deciles.append(

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
 
 from liqheat_estimator.core.learning.shown_share import WINDOWS_MS, Peers, ShownShares, shown_share
 from liqheat_estimator.core.parameters import MINUTE_MS
-
-Completeness = Literal["complete", "throttled", "partial", "unknown"]
+from liqheat_shared.contracts.market_events import FeedCompleteness
 
 #: What a minute says about the feed's own share counts half after so many minutes: 7 days.
 HALF_LIFE_MINUTES = 10_080.0
@@ -73,7 +71,7 @@ class LiquidationMinutes:
         What a complete feed teaches about throttled ones; None before its first minute.
     """
 
-    completeness: Completeness = "unknown"
+    completeness: FeedCompleteness = "unknown"
     minute: int | None = None
     readings: list[WindowReading] = field(default_factory=_readings)
     all_usd: list[float] = field(default_factory=_zeros)
@@ -94,7 +92,7 @@ class LiquidationMinutes:
         """Whether a time lies beyond the open minute."""
         return self.minute is not None and (time_ms - 1) // MINUTE_MS > self.minute
 
-    def take(self, time_ms: int, side: int, notional_usd: float, completeness: Completeness) -> None:
+    def take(self, time_ms: int, side: int, notional_usd: float, completeness: FeedCompleteness) -> None:
         """Take a liquidation. A minute that is over has to be ended before."""
         self.completeness = completeness
         if self.minute is None:

@@ -11,10 +11,10 @@ from liqheat_estimator.core import map_kernels
 from liqheat_estimator.core.bins import Floats, log_bins
 from liqheat_estimator.core.learning import kernels
 from liqheat_estimator.core.learning.structure import (
-    DIFFUSE_BANDS,
     DIFFUSE_EDGES,
     THOUSANDTH,
     UNIT_SHARE,
+    group_count,
 )
 from liqheat_estimator.core.position_map import PositionMap
 from liqheat_shared.contracts.liquidation_grids import BIN_WIDTH
@@ -92,7 +92,7 @@ class FrozenMap:
             Log distance from the mark down to the low and up to the high; not negative.
         """
         layers = self.near_usd.shape[1]
-        parts = np.empty((2, layers + DIFFUSE_BANDS + 1))
+        parts = np.empty((2, group_count(layers)))
         masses = np.empty((2, layers))
         kernels.band_masses(self.near_usd, self.starts(), reaches, BIN_WIDTH, masses)
         parts[:, :layers] = masses / self.unit_usd

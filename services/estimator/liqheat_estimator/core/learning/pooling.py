@@ -6,10 +6,9 @@ normal about its parent's::
     x_node ~ N(x_parent, tau^2),    taught_market ~ N(x_market, s^2)
 
 with one ``tau^2`` for each depth and kind of weight. Given the ``tau^2`` the tree is solved exactly, one pass up and
-one down; they are found by expectation-maximisation. What is given out at a level is the
-prediction for a new market there: the node's own variance and the ``tau^2`` of all that lies between. This is the
-normal hierarchical model (Gelman et al., Bayesian Data Analysis, chapter 5) with two levels more; parameters are pooled
-one by one, as if independent.
+one down; they are found by expectation-maximisation. What is given out at a level is the prediction for a new market
+there: the node's own variance and the ``tau^2`` of all that lies between. This is the normal hierarchical model (Gelman
+et al., Bayesian Data Analysis, chapter 5) with two levels more; parameters are pooled one by one, as if independent.
 
 Only weights are pooled: of layers, of distance bands, of the background, and the level of all. Coefficients of features
 stay as the table has them for all: in some weeks of one market's hours they fit its path more than its kind, and pooled
@@ -27,8 +26,8 @@ from numpy.typing import NDArray
 
 from liqheat_estimator.core.bins import Floats, Integers
 from liqheat_estimator.core.learning.prior import Prior
-from liqheat_estimator.core.learning.prior_table import ALL, PriorTable
-from liqheat_estimator.core.learning.structure import COMMON, DIFFUSE_BANDS
+from liqheat_estimator.core.learning.prior_table import ALL, PriorTable, levels_of
+from liqheat_estimator.core.learning.structure import group_count, level_place
 
 #: How much neighbours differ before any were seen (variances of logarithms), by depth: venues, classes, markets; and
 #: how many comparisons of each kind that is worth.
@@ -37,6 +36,8 @@ _SPREAD_COUNT: Final = 10.0
 _LEAST_SPREAD: Final = 1e-4
 #: A parameter that gained less than this share of its prior's precision was taught nothing.
 _LEAST_GAIN: Final = 0.02
+#: Stands for the class of markets of which it is not known; no prior is given out for it.
+_NO_CLASS: Final = "?"
 #: Rounds of expectation-maximisation.
 ROUNDS: Final = 60
 
@@ -124,8 +125,7 @@ def pool(taught: Sequence[TaughtMarket], table: PriorTable, rounds: int = ROUNDS
 
 def _kinds(layers: int) -> tuple[Integers, ...]:
     """Places of the parameters that are pooled, kind by kind."""
-    groups = layers + DIFFUSE_BANDS + 1
-    level = groups + COMMON  # the multiplier's constant: a common factor of all weights
+    groups, level = group_count(layers), level_place(layers)
     places = (range(layers), range(layers, groups - 1), range(groups - 1, groups), range(level, level + 1))
     return tuple(np.array(each) for each in places)
 
@@ -133,9 +133,9 @@ def _kinds(layers: int) -> tuple[Integers, ...]:
 def _tree(taught: Sequence[TaughtMarket], table: PriorTable) -> _Node:
     root, known = _Node(ALL, 0), dict[str, _Node]()
     for market in sorted(taught, key=lambda one: (one.venue, one.leverage_class or "", one.symbol)):
-        path = [market.venue, f"{market.venue}|{market.leverage_class}", f"{market.venue}|{market.symbol}"]
+        levels = levels_of(market.venue, market.symbol, market.leverage_class or _NO_CLASS)
         above = root
-        for depth, level in enumerate(path, start=1):
+        for depth, level in enumerate(levels[-2::-1], start=1):  # from the venue down
             node = known.get(level)
             if node is None:
                 node = known[level] = _Node(level, depth)
@@ -211,7 +211,7 @@ def _predict(
     variances = np.where(pooled, variances, base.variances)
     noun = "market" if node.markets == 1 else "markets"
     source = f"pooled from {node.markets} {noun} with {node.hours:,} hours"
-    if not node.level.endswith("|None"):
+    if not node.level.endswith(f"|{_NO_CLASS}"):
         priors[node.level] = Prior(np.where(pooled, node.mean, base.values), variances, source, node.level)
     for child in node.children:
         _predict(child, spreads, base, pooled, priors)

@@ -44,6 +44,16 @@ W_COUNT: Final = COMMON + 1
 V_COUNT: Final = len(FEATURES)
 
 
+def group_count(layers: int) -> int:
+    """Number of weights, which come first: of the layers, of the distance bands, of the background."""
+    return layers + DIFFUSE_BANDS + 1
+
+
+def level_place(layers: int) -> int:
+    """Place of the multiplier's constant: a common factor of all weights."""
+    return group_count(layers) + COMMON
+
+
 def parameter_names(layer_names: tuple[str, ...]) -> tuple[str, ...]:
     """Names of all parameters in the order of the filter's state.
 

@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections import Counter
 from typing import Final
 
-#: So many of a kind at once, enough to see what is wrong, then so many a second.
-BURST: Final = 1_000.0
-PER_SECOND: Final = 10.0
+from liqheat_ingest.sources.live.rate_budget import RateBudget, RateLimit
+
+#: A thousand of a kind at once, enough to see what is wrong, then ten a second.
+LETTERS: Final = RateLimit(weight=2_000, window_ms=100_000, share=0.5, burst_ms=100_000)
 
 Kind = tuple[str, str, str]
 
 
-@dataclass(slots=True)
-class _Bucket:
-    tokens: float
-    time_ms: int
-    withheld: int = 0
-
-
-@dataclass(slots=True)
 class DeadLetterRate:
     """Room for each kind of fault: venue, stream, reason. What is withheld is counted, and told by the next letter.
 
+    Attributes
+    ----------
+    withheld : Counter
+        Since the start, by kind.
+
     Examples
     --------
-    >>> rate = DeadLetterRate(burst=2.0, per_second=1.0)
+    >>> rate = DeadLetterRate(RateLimit(weight=4, window_ms=2_000, share=0.5, burst_ms=2_000))
     >>> kind = ("bybit", "trades", "invalid-field")
     >>> [rate.admit(kind, 0) for _ in range(4)]
     [0, 0, None, None]
@@ -33,11 +31,12 @@ class DeadLetterRate:
     2
     """
 
-    burst: float = BURST
-    per_second: float = PER_SECOND
-    #: Withheld since the start, by kind.
-    withheld: dict[Kind, int] = field(default_factory=dict)
-    _buckets: dict[Kind, _Bucket] = field(default_factory=dict)
+    def __init__(self, limit: RateLimit = LETTERS) -> None:
+        self._limit = limit
+        self._budgets: dict[Kind, RateBudget] = {}
+        self._told: Counter[Kind] = Counter()
+        self._latest_ms = 0
+        self.withheld: Counter[Kind] = Counter()
 
     def admit(self, kind: Kind, now_ms: int) -> int | None:
         """Whether a letter may be written: how many of its kind were withheld before it; None: it is withheld, too.
@@ -47,16 +46,13 @@ class DeadLetterRate:
         now_ms : int
             Receive time of the message; a clock that steps back gives no room.
         """
-        bucket = self._buckets.get(kind)
-        if bucket is None:
-            bucket = self._buckets[kind] = _Bucket(self.burst, now_ms)
-        elapsed_ms = max(now_ms - bucket.time_ms, 0)
-        bucket.tokens = min(bucket.tokens + elapsed_ms * self.per_second / 1000.0, self.burst)
-        bucket.time_ms = max(bucket.time_ms, now_ms)
-        if bucket.tokens < 1.0:
-            bucket.withheld += 1
-            self.withheld[kind] = self.withheld.get(kind, 0) + 1
+        self._latest_ms = max(self._latest_ms, now_ms)
+        budget = self._budgets.get(kind)
+        if budget is None:
+            budget = self._budgets[kind] = RateBudget(self._limit)
+        if budget.take(1.0, self._latest_ms):
+            self.withheld[kind] += 1
             return None
-        bucket.tokens -= 1.0
-        before, bucket.withheld = bucket.withheld, 0
+        before = self.withheld[kind] - self._told[kind]
+        self._told[kind] = self.withheld[kind]
         return before
