@@ -12,6 +12,7 @@ import pytest
 from estimator_market import COIN, START_MS, feed, of_kind, start
 from liqheat_estimator.core.bins import bin_of
 from liqheat_estimator.core.column_output import levels_of
+from liqheat_estimator.core.columns import MAX_BINS, OpenColumn
 from liqheat_estimator.core.parameters import DAY_MS, HOUR_MS, MINUTE_MS
 from liqheat_estimator.core.price_bar import PriceBar
 from liqheat_estimator.core.volatility import AverageTrueRange, Volatility
@@ -60,6 +61,18 @@ def test_levels_are_the_nearest_class() -> None:
     usd = np.exp(np.random.default_rng(0).uniform(math.log(100), math.log(9e9), 5_000))
     back = LEVEL_FLOOR_USD * LEVEL_RATIO ** (levels_of(usd).astype(float) - 1)
     assert abs(back / usd - 1).max() < 0.0371
+
+
+def test_a_column_of_maps_that_lie_far_apart_keeps_within_its_bound() -> None:
+    """Markets of a coin at prices of which one is wrong by a factor of thousands."""
+    column = OpenColumn()
+    wide = OpenColumn(minutes=1.0, first_bin=100, usd_minutes=np.ones((2, MAX_BINS + 500), dtype=np.float32))
+    for part in (wide, wide, OpenColumn(minutes=1.0, first_bin=50, usd_minutes=np.ones((2, 10), dtype=np.float32))):
+        column.add(part)
+    assert column.minutes == 3.0
+    assert column.first_bin == 100
+    assert column.usd_minutes.shape == (2, MAX_BINS)
+    assert (column.usd_minutes == 2.0).all()
 
 
 def test_a_backfill_makes_columns_by_event_time_and_no_grids() -> None:

@@ -69,7 +69,7 @@ class OpenColumn:
         if count == 0:
             return
         if self.usd_minutes.shape[1] == 0:
-            self.first_bin, self.usd_minutes = part.first_bin, part.usd_minutes.copy()
+            self.first_bin, self.usd_minutes = part.first_bin, part.usd_minutes[:, :MAX_BINS].copy()
             return
         self._cover(part.first_bin, part.first_bin + count)
         start = max(part.first_bin, self.first_bin)

@@ -139,8 +139,9 @@ def _deleverage(market: MarketState, targets: list[float], unexplained: float, p
     leverages = np.array(parameters.leverages)
     closed = close_best(positions, side, amount, market.layer_shifts(parameters), leverages, market.mark_at)
     ledger.closed_base[side] += closed - returned
-    ledger.deleveraged_base[side] += closed
-    watch.deleveraged(closed, closed * (market.mark_price or 0.0))
+    taken = max(closed, 0.0)  # where nothing was left to take, recounting the side may leave less than nothing
+    ledger.deleveraged_base[side] += taken
+    watch.deleveraged(taken, taken * (market.mark_price or 0.0))
     market.map_changed()
 
 
